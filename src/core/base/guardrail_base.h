@@ -1,0 +1,82 @@
+
+/*
+ * Copyright (C) nginx-guardrail authors
+ *
+ * What all rooms of the core share: the statuses, their texts, and
+ * arithmetic that saturates.  Plain C11: no allocation, no clock, no
+ * logging, no globals.
+ */
+
+
+#ifndef GUARDRAIL_BASE_H
+#define GUARDRAIL_BASE_H
+
+
+#include <stddef.h>
+#include <stdint.h>
+
+
+/* "no limit": a size, a count or a ratio that nothing exceeds */
+
+#define GUARDRAIL_NO_LIMIT  UINT64_MAX
+
+
+/*
+ * The statuses.  Those from GUARDRAIL_MAX_BODY on are refusals, in the order
+ * in which they are named when several limits are exceeded at one byte.
+ */
+
+typedef enum {
+    GUARDRAIL_OK = 0,
+    GUARDRAIL_AGAIN,                    /* the budget of this pass is spent */
+
+    GUARDRAIL_MAX_BODY,
+    GUARDRAIL_MAX_DECODED,
+    GUARDRAIL_MAX_RATIO,
+    GUARDRAIL_ENCODING,
+    GUARDRAIL_MALFORMED_ENCODING,
+    GUARDRAIL_TYPE,
+    GUARDRAIL_MAX_RECORDS,
+    GUARDRAIL_MAX_RECORD_SIZE,
+    GUARDRAIL_MALFORMED_JSON,
+    GUARDRAIL_DECODER_MEMORY,
+    GUARDRAIL_INTERNAL,                 /* the guard cannot judge */
+
+    GUARDRAIL_RC_MAX
+} guardrail_rc_e;
+
+
+/* what a status is called; all strings are ASCII and static */
+
+typedef struct {
+    const char  *name;                  /* "max_body" */
+    const char  *title;                 /* a short sentence, no numbers */
+    const char  *unit;                  /* of limit and observed, or NULL */
+    uint16_t     http;                  /* the HTTP status of a refusal, or 0 */
+} guardrail_rc_info_t;
+
+
+/* never NULL: an unknown status is shown as GUARDRAIL_INTERNAL */
+
+const guardrail_rc_info_t *guardrail_rc_info(guardrail_rc_e rc);
+
+
+/* a + b and a * b, UINT64_MAX where the result would not fit */
+
+static inline uint64_t
+guardrail_add_sat(uint64_t a, uint64_t b)
+{
+    return (a > UINT64_MAX - b) ? UINT64_MAX : a + b;
+}
+
+
+static inline uint64_t
+guardrail_mul_sat(uint64_t a, uint64_t b)
+{
+    uint64_t  r;
+
+    return __builtin_mul_overflow(a, b, &r) ? UINT64_MAX : r;
+}
+
+
+#endif /* GUARDRAIL_BASE_H */
