@@ -1,0 +1,538 @@
+
+/*
+ * Copyright (C) nginx-guardrail authors
+ */
+
+
+#include "body/guardrail_body.h"
+
+#include <string.h>
+
+
+static guardrail_rc_e guardrail_body_identity(guardrail_body_t *b,
+    const uint8_t *p, size_t len, size_t *used);
+static guardrail_rc_e guardrail_body_coded(guardrail_body_t *b,
+    const uint8_t *p, size_t len, uint8_t *scratch, int64_t *budget,
+    size_t *used);
+static guardrail_rc_e guardrail_body_open(guardrail_body_t *b);
+static guardrail_rc_e guardrail_body_output(guardrail_body_t *b,
+    const uint8_t *p, size_t len);
+static guardrail_rc_e guardrail_body_ratio(guardrail_body_t *b,
+    uint64_t input);
+static guardrail_rc_e guardrail_body_records(guardrail_body_t *b,
+    const uint8_t *p, size_t len, size_t *used);
+static guardrail_rc_e guardrail_body_sniff(guardrail_body_t *b,
+    const uint8_t *p, size_t len, size_t *used);
+static guardrail_rc_e guardrail_body_sniff_byte(guardrail_body_t *b,
+    uint8_t ch, uint64_t offset);
+static unsigned guardrail_body_starts_json(uint8_t ch);
+static void guardrail_body_ndjson(guardrail_body_t *b);
+static guardrail_rc_e guardrail_body_ndjson_refused(guardrail_body_t *b,
+    guardrail_rc_e rc);
+static guardrail_rc_e guardrail_body_refuse(guardrail_body_t *b,
+    guardrail_rc_e rc, uint64_t limit, uint64_t observed);
+
+
+void
+guardrail_body_init(guardrail_body_t *b, const guardrail_body_limits_t *limits,
+    const guardrail_ndjson_ops_t *ops, const guardrail_alloc_t *alloc)
+{
+    guardrail_ndjson_limits_t  nl;
+
+    memset(b, 0, sizeof(guardrail_body_t));
+
+    b->limits = *limits;
+    b->format = limits->format;
+    b->codec = guardrail_codec_get(limits->coding);
+    b->alloc = alloc;
+
+    nl.max_records = GUARDRAIL_NO_LIMIT;
+    nl.max_lines = GUARDRAIL_NO_LIMIT;
+    nl.max_record_size = GUARDRAIL_NO_LIMIT;
+    nl.refuse_utf16 = 0;
+
+    guardrail_ndjson_init(&b->nd, ops, &nl);
+
+    if (b->format == GUARDRAIL_FORMAT_NDJSON) {
+        guardrail_body_ndjson(b);
+
+    } else if (b->format == GUARDRAIL_FORMAT_SNIFF) {
+        b->nd.limits.refuse_utf16 = 1;
+    }
+}
+
+
+guardrail_rc_e
+guardrail_body_feed(guardrail_body_t *b, const uint8_t *p, size_t len,
+    uint8_t *scratch, int64_t *budget, size_t *used)
+{
+    *used = 0;
+
+    if (b->rc != GUARDRAIL_OK) {
+        return b->rc;
+    }
+
+    if (b->codec == NULL) {
+        return guardrail_body_identity(b, p, len, used);
+    }
+
+    return guardrail_body_coded(b, p, len, scratch, budget, used);
+}
+
+
+static guardrail_rc_e
+guardrail_body_identity(guardrail_body_t *b, const uint8_t *p, size_t len,
+    size_t *used)
+{
+    size_t          n;
+    uint64_t        most;
+    guardrail_rc_e  rc;
+
+    most = b->limits.max_body < b->limits.max_decoded
+           ? b->limits.max_body : b->limits.max_decoded;
+
+    n = (len > most - b->wire) ? (size_t) (most - b->wire) : len;
+
+    rc = guardrail_body_records(b, p, n, used);
+
+    b->wire += *used;
+    b->decoded = b->wire;
+
+    if (rc != GUARDRAIL_OK || n == len) {
+        return rc;
+    }
+
+    /* the byte that is one too many */
+
+    *used += 1;
+    b->wire++;
+    b->decoded = b->wire;
+
+    if (most == b->limits.max_body) {
+        return guardrail_body_refuse(b, GUARDRAIL_MAX_BODY, most, b->wire);
+    }
+
+    return guardrail_body_refuse(b, GUARDRAIL_MAX_DECODED, most, b->wire);
+}
+
+
+static guardrail_rc_e
+guardrail_body_coded(guardrail_body_t *b, const uint8_t *p, size_t len,
+    uint8_t *scratch, int64_t *budget, size_t *used)
+{
+    size_t                         n, part, taken, given;
+    guardrail_rc_e                 rc, decoder;
+    guardrail_codec_io_t           io;
+    const guardrail_codec_info_t  *info;
+
+    if (len && b->decoder == NULL) {
+        rc = guardrail_body_open(b);
+
+        if (rc != GUARDRAIL_OK) {
+            return rc;
+        }
+    }
+
+    while (b->pending || *used < len) {
+
+        if (*budget <= 0) {
+            return GUARDRAIL_AGAIN;
+        }
+
+        /* up to the end of the slice; at its end only what is pending */
+
+        part = (size_t) (b->wire % GUARDRAIL_BODY_SLICE);
+        n = (part == 0 && b->pending) ? 0 : GUARDRAIL_BODY_SLICE - part;
+
+        if (n > len - *used) {
+            n = len - *used;
+        }
+
+        if (n > b->limits.max_body - b->wire) {
+            n = (size_t) (b->limits.max_body - b->wire);
+
+            if (n == 0 && !b->pending) {
+                *used += 1;
+                b->wire++;
+
+                return guardrail_body_refuse(b, GUARDRAIL_MAX_BODY,
+                                             b->limits.max_body, b->wire);
+            }
+        }
+
+        io.in = p + *used;
+        io.in_end = io.in + n;
+        io.out = scratch;
+        io.out_end = scratch + GUARDRAIL_BODY_QUANTUM
+                     - b->decoded % GUARDRAIL_BODY_QUANTUM;
+
+        decoder = b->codec->decode(b->decoder, &io);
+
+        taken = (size_t) (io.in - (p + *used));
+        given = (size_t) (io.out - scratch);
+
+        b->pending = (io.out == io.out_end);
+        b->wire += taken;
+        *used += taken;
+        *budget -= (int64_t) (given + taken * b->codec->weight);
+
+        rc = guardrail_body_output(b, scratch, given);
+
+        if (rc != GUARDRAIL_OK) {
+            return rc;
+        }
+
+        info = b->codec->info(b->decoder);
+
+        if (decoder != GUARDRAIL_OK) {
+            b->error = info->error;
+            return guardrail_body_refuse(b, decoder, 0, 0);
+        }
+
+        if (!b->pending && b->wire % GUARDRAIL_BODY_SLICE == 0) {
+            rc = guardrail_body_ratio(b, b->wire - info->overhead);
+
+            if (rc != GUARDRAIL_OK) {
+                return rc;
+            }
+        }
+    }
+
+    return GUARDRAIL_OK;
+}
+
+
+static guardrail_rc_e
+guardrail_body_open(guardrail_body_t *b)
+{
+    b->decoder = b->codec->open(b->alloc);
+
+    if (b->decoder == NULL) {
+        return guardrail_body_refuse(b, GUARDRAIL_DECODER_MEMORY, 0, 0);
+    }
+
+    return GUARDRAIL_OK;
+}
+
+
+/*
+ * Judges what the decoder gave: at most up to the next multiple of QUANTUM.
+ * Limits on decoded bytes come before the ratio.
+ */
+
+static guardrail_rc_e
+guardrail_body_output(guardrail_body_t *b, const uint8_t *p, size_t len)
+{
+    size_t                         n, used;
+    uint64_t                       slices;
+    guardrail_rc_e                 rc;
+    const guardrail_codec_info_t  *info;
+
+    if (len == 0) {
+        return GUARDRAIL_OK;
+    }
+
+    n = (len > b->limits.max_decoded - b->decoded)
+        ? (size_t) (b->limits.max_decoded - b->decoded) : len;
+
+    rc = guardrail_body_records(b, p, n, &used);
+
+    b->decoded += used;
+
+    if (rc != GUARDRAIL_OK) {
+        return rc;
+    }
+
+    if (n != len) {
+        b->decoded++;
+
+        return guardrail_body_refuse(b, GUARDRAIL_MAX_DECODED,
+                                     b->limits.max_decoded, b->decoded);
+    }
+
+    if (b->decoded % GUARDRAIL_BODY_QUANTUM) {
+        return GUARDRAIL_OK;
+    }
+
+    /* wire stands in the slice, or at its end */
+
+    slices = (b->wire + GUARDRAIL_BODY_SLICE - 1) / GUARDRAIL_BODY_SLICE;
+    info = b->codec->info(b->decoder);
+
+    return guardrail_body_ratio(b, slices * GUARDRAIL_BODY_SLICE
+                                   - info->member_overhead);
+}
+
+
+static guardrail_rc_e
+guardrail_body_ratio(guardrail_body_t *b, uint64_t input)
+{
+    uint64_t  bound;
+
+    if (b->limits.ratio == GUARDRAIL_NO_LIMIT) {
+        return GUARDRAIL_OK;
+    }
+
+    bound = guardrail_add_sat(b->limits.ratio_floor,
+                              guardrail_mul_sat(b->limits.ratio, input));
+
+    if (b->decoded <= bound) {
+        return GUARDRAIL_OK;
+    }
+
+    b->observed_input = input;
+
+    return guardrail_body_refuse(b, GUARDRAIL_MAX_RATIO, b->limits.ratio,
+                                 b->decoded);
+}
+
+
+static guardrail_rc_e
+guardrail_body_records(guardrail_body_t *b, const uint8_t *p, size_t len,
+    size_t *used)
+{
+    size_t          n;
+    guardrail_rc_e  rc;
+
+    *used = 0;
+
+    if (b->format == GUARDRAIL_FORMAT_SNIFF) {
+        rc = guardrail_body_sniff(b, p, len, used);
+
+        if (rc != GUARDRAIL_OK || *used == len) {
+            return rc;
+        }
+    }
+
+    if (b->format == GUARDRAIL_FORMAT_NONE) {
+        *used = len;
+        return GUARDRAIL_OK;
+    }
+
+    rc = guardrail_ndjson_feed(&b->nd, p + *used, len - *used, &n);
+
+    *used += n;
+
+    return rc == GUARDRAIL_OK ? rc : guardrail_body_ndjson_refused(b, rc);
+}
+
+
+/*
+ * Looks for the first byte that is neither white space nor part of a BOM.
+ * The record scanner is fed meanwhile, without limits, so that lines and
+ * sizes are right once it is known to be needed.
+ */
+
+static guardrail_rc_e
+guardrail_body_sniff(guardrail_body_t *b, const uint8_t *p, size_t len,
+    size_t *used)
+{
+    size_t          n;
+    guardrail_rc_e  rc;
+
+    while (*used < len) {
+
+        rc = guardrail_body_sniff_byte(b, p[*used], b->decoded + *used);
+
+        if (rc != GUARDRAIL_OK) {
+            *used += 1;
+            return rc;
+        }
+
+        if (b->format != GUARDRAIL_FORMAT_SNIFF) {
+            return GUARDRAIL_OK;
+        }
+
+        rc = guardrail_ndjson_feed(&b->nd, p + *used, 1, &n);
+
+        *used += 1;
+
+        if (rc != GUARDRAIL_OK) {
+            return guardrail_body_ndjson_refused(b, rc);
+        }
+    }
+
+    return GUARDRAIL_OK;
+}
+
+
+static guardrail_rc_e
+guardrail_body_sniff_byte(guardrail_body_t *b, uint8_t ch, uint64_t offset)
+{
+    static const uint8_t  bom[3] = { 0xef, 0xbb, 0xbf };
+
+    if (offset == 0) {
+        b->first = ch;
+    }
+
+    /* UTF-16 and UTF-32 show in two bytes; the record scanner refuses them */
+
+    if (offset < 2 && ch == 0) {
+        return GUARDRAIL_OK;
+    }
+
+    if (offset < 2 && b->first >= 0xfe) {
+
+        if (offset == 0 || (b->first ^ ch) == 1) {
+            return GUARDRAIL_OK;
+        }
+
+    } else if (b->sniffed % 3) {
+
+        if (ch == bom[b->sniffed]) {
+            b->sniffed++;
+            return GUARDRAIL_OK;
+        }
+
+    } else if (b->sniffed == 0 && ch == bom[0]) {
+        b->sniffed++;
+        return GUARDRAIL_OK;
+
+    } else if (ch == ' ' || ch == '\t' || ch == '\n' || ch == '\r') {
+        return GUARDRAIL_OK;
+
+    } else if (guardrail_body_starts_json(ch)) {
+        b->format = GUARDRAIL_FORMAT_NDJSON;
+        guardrail_body_ndjson(b);
+        return GUARDRAIL_OK;
+    }
+
+    b->error = "the body does not begin as JSON does, and its type is not one"
+               " whose records can be counted";
+
+    return guardrail_body_refuse(b, GUARDRAIL_TYPE, 0, 0);
+}
+
+
+/* what Python's json accepts as the first byte of a value */
+
+static unsigned
+guardrail_body_starts_json(uint8_t ch)
+{
+    return ch == '{' || ch == '[' || ch == '"' || ch == '-'
+           || (ch >= '0' && ch <= '9') || ch == 't' || ch == 'f' || ch == 'n'
+           || ch == 'N' || ch == 'I';
+}
+
+
+static void
+guardrail_body_ndjson(guardrail_body_t *b)
+{
+    b->nd.limits.max_records = b->limits.max_records;
+    b->nd.limits.max_lines = guardrail_ndjson_max_lines(b->limits.max_records);
+    b->nd.limits.max_record_size = b->limits.max_record_size;
+
+    b->nd.limits.refuse_utf16 =
+                        (b->limits.max_records != GUARDRAIL_NO_LIMIT
+                         || b->limits.max_record_size != GUARDRAIL_NO_LIMIT);
+}
+
+
+static guardrail_rc_e
+guardrail_body_ndjson_refused(guardrail_body_t *b, guardrail_rc_e rc)
+{
+    guardrail_ndjson_limits_t  *nl;
+
+    nl = &b->nd.limits;
+
+    switch (rc) {
+
+    case GUARDRAIL_MAX_RECORDS:
+
+        if (b->nd.records > nl->max_records) {
+            return guardrail_body_refuse(b, rc, nl->max_records,
+                                         b->nd.records);
+        }
+
+        b->unit = "lines";
+
+        return guardrail_body_refuse(b, rc, nl->max_lines, b->nd.lines);
+
+    case GUARDRAIL_MAX_RECORD_SIZE:
+        return guardrail_body_refuse(b, rc, nl->max_record_size, b->nd.size);
+
+    default: /* GUARDRAIL_MALFORMED_JSON */
+        b->error = "a record is not in UTF-8 but in UTF-16 or UTF-32";
+        return guardrail_body_refuse(b, rc, 0, 0);
+    }
+}
+
+
+static guardrail_rc_e
+guardrail_body_refuse(guardrail_body_t *b, guardrail_rc_e rc, uint64_t limit,
+    uint64_t observed)
+{
+    b->rc = rc;
+    b->limit = limit;
+    b->observed = observed;
+
+    return rc;
+}
+
+
+guardrail_rc_e
+guardrail_body_finish(guardrail_body_t *b)
+{
+    guardrail_rc_e                 rc;
+    const guardrail_codec_info_t  *info;
+
+    if (b->rc != GUARDRAIL_OK || b->finished) {
+        return b->rc;
+    }
+
+    b->finished = 1;
+
+    if (b->decoder) {
+        info = b->codec->info(b->decoder);
+
+        rc = guardrail_body_ratio(b, b->wire - info->overhead);
+
+        if (rc != GUARDRAIL_OK) {
+            return rc;
+        }
+
+        rc = b->codec->finish(b->decoder);
+
+        if (rc != GUARDRAIL_OK) {
+            b->error = b->codec->info(b->decoder)->error;
+            return guardrail_body_refuse(b, rc, 0, 0);
+        }
+    }
+
+    if (b->format == GUARDRAIL_FORMAT_SNIFF) {
+
+        if (b->sniffed % 3 || (b->decoded == 1 && b->first >= 0xfe)) {
+            b->error = "the body does not begin as JSON does, and its type is"
+                       " not one whose records can be counted";
+            return guardrail_body_refuse(b, GUARDRAIL_TYPE, 0, 0);
+        }
+
+        /* white space alone */
+
+        b->format = GUARDRAIL_FORMAT_NONE;
+        b->nd.records = 0;
+        b->nd.largest = 0;
+    }
+
+    if (b->format == GUARDRAIL_FORMAT_NDJSON) {
+        rc = guardrail_ndjson_finish(&b->nd);
+
+        if (rc != GUARDRAIL_OK) {
+            return guardrail_body_ndjson_refused(b, rc);
+        }
+    }
+
+    return GUARDRAIL_OK;
+}
+
+
+void
+guardrail_body_close(guardrail_body_t *b)
+{
+    if (b->decoder) {
+        b->codec->close(b->decoder, b->alloc);
+        b->decoder = NULL;
+        b->pending = 0;
+        b->finished = 1;
+    }
+}

@@ -1,0 +1,120 @@
+
+/*
+ * Copyright (C) nginx-guardrail authors
+ *
+ * A request body: wire bytes in, verdict and measurements out.  The only
+ * room that knows the others.
+ */
+
+
+#ifndef GUARDRAIL_BODY_H
+#define GUARDRAIL_BODY_H
+
+
+#include "base/guardrail_base.h"
+#include "codec/guardrail_codec.h"
+#include "records/guardrail_ndjson.h"
+
+
+/*
+ * The ratio is judged at each multiple of SLICE of the wire bytes, and, so
+ * that a bomb stops inside its slice, at each multiple of QUANTUM of the
+ * decoded ones.  Both are part of the contract: they decide the byte at which
+ * a bomb is refused.
+ */
+
+#define GUARDRAIL_BODY_SLICE    4096
+#define GUARDRAIL_BODY_QUANTUM  16384
+
+
+typedef enum {
+    GUARDRAIL_FORMAT_NONE = 0,
+    GUARDRAIL_FORMAT_NDJSON,
+    GUARDRAIL_FORMAT_SNIFF              /* by the first byte that counts */
+} guardrail_format_e;
+
+
+/* Limits, GUARDRAIL_NO_LIMIT where there is none.  Equality passes. */
+
+typedef struct {
+    uint64_t            max_body;           /* wire bytes */
+    uint64_t            max_decoded;        /* bytes */
+    uint64_t            ratio;              /* decoded to wire */
+    uint64_t            ratio_floor;        /* bytes, never judged by ratio */
+    uint64_t            max_records;
+    uint64_t            max_record_size;    /* bytes */
+    guardrail_format_e  format;
+    guardrail_coding_e  coding;
+} guardrail_body_limits_t;
+
+
+/*
+ * The state.  Read wire, decoded, nd.records, nd.largest, format; after a
+ * refusal limit, observed (divided by observed_input where that is not 0),
+ * unit and error too.  The counters stand at the byte that was refused.
+ */
+
+typedef struct {
+    guardrail_body_limits_t     limits;
+
+    uint64_t                    wire;           /* bytes taken in */
+    uint64_t                    decoded;        /* bytes judged */
+
+    uint64_t                    limit;
+    uint64_t                    observed;
+    uint64_t                    observed_input; /* bytes, of the ratio */
+    const char                 *unit;           /* or NULL: that of rc */
+    const char                 *error;          /* why malformed, or NULL */
+
+    guardrail_rc_e              rc;
+    guardrail_format_e          format;
+
+    /* private */
+
+    const guardrail_codec_t    *codec;
+    void                       *decoder;
+    const guardrail_alloc_t    *alloc;
+    unsigned                    pending:1;      /* the decoder may have more */
+    unsigned                    finished:1;
+    unsigned                    sniffed:3;      /* bytes of a BOM */
+    unsigned                    first:8;        /* the body's first byte */
+    guardrail_ndjson_t          nd;
+} guardrail_body_t;
+
+
+/*
+ * Makes a body ready.  Nothing is allocated before its first byte; alloc
+ * must live as long as the body does, and may be NULL for identity.
+ */
+
+void guardrail_body_init(guardrail_body_t *b,
+    const guardrail_body_limits_t *limits, const guardrail_ndjson_ops_t *ops,
+    const guardrail_alloc_t *alloc);
+
+/*
+ * Feeds one piece.  scratch is GUARDRAIL_BODY_QUANTUM bytes, shared by all
+ * bodies of a worker, not used between calls.  *budget is lessened by what
+ * the piece cost, in bytes of output of a decoder (identity costs nothing:
+ * what is read bounds it).
+ *
+ * Returns GUARDRAIL_OK when the piece was judged and drained;
+ * GUARDRAIL_AGAIN when the budget is spent: call again with the rest of the
+ * piece, which may be empty; else a refusal, which is sticky.  *used is the
+ * number of bytes of the piece that were taken in.
+ *
+ * The same bytes give the same verdict and counters however they are cut.
+ */
+
+guardrail_rc_e guardrail_body_feed(guardrail_body_t *b, const uint8_t *p,
+    size_t len, uint8_t *scratch, int64_t *budget, size_t *used);
+
+/* The end of the body, after the last piece gave GUARDRAIL_OK; idempotent. */
+
+guardrail_rc_e guardrail_body_finish(guardrail_body_t *b);
+
+/* Gives the decoder back; the measurements stay.  Idempotent. */
+
+void guardrail_body_close(guardrail_body_t *b);
+
+
+#endif /* GUARDRAIL_BODY_H */

@@ -1,0 +1,123 @@
+
+/*
+ * Copyright (C) nginx-guardrail authors
+ *
+ * Streaming decoders behind one interface: a coding is one file that fills
+ * in a guardrail_codec_t, and one line in guardrail_codec.c.
+ */
+
+
+#ifndef GUARDRAIL_CODEC_H
+#define GUARDRAIL_CODEC_H
+
+
+#include "base/guardrail_base.h"
+
+
+/* RFC 1952 sets no caps: 52,000 empty members fit into one MiB */
+
+#define GUARDRAIL_GZIP_MAX_MEMBERS  1024
+#define GUARDRAIL_GZIP_MAX_HEADER   65536
+
+
+/* content codings, as bits so that a set of them is a mask */
+
+typedef enum {
+    GUARDRAIL_CODING_IDENTITY = 0,
+    GUARDRAIL_CODING_GZIP     = 1,
+    GUARDRAIL_CODING_DEFLATE  = 2
+} guardrail_coding_e;
+
+
+/*
+ * The memory of decoders.  alloc() returns NULL when there is none; both are
+ * called only from guardrail_codec_t.open() and .close().
+ */
+
+typedef struct {
+    void  *(*alloc)(void *opaque, size_t size);
+    void   (*free)(void *opaque, void *p);
+    void    *opaque;
+} guardrail_alloc_t;
+
+
+/* one step of a decoder: input from .. in_end, output to .. out_end */
+
+typedef struct {
+    const uint8_t  *in;
+    const uint8_t  *in_end;
+    uint8_t        *out;
+    uint8_t        *out_end;
+} guardrail_codec_io_t;
+
+
+/*
+ * What the ratio rule needs to know of the wire bytes taken in so far:
+ *
+ *   overhead         bytes of headers and trailers that have ended
+ *   member_overhead  the same at the first byte of the present member's data,
+ *                    so without the trailer that may follow the last output
+ */
+
+typedef struct {
+    uint64_t        overhead;
+    uint64_t        member_overhead;
+    const char     *error;              /* why malformed, static, or NULL */
+} guardrail_codec_info_t;
+
+
+typedef struct guardrail_codec_s  guardrail_codec_t;
+
+struct guardrail_codec_s {
+    const char         *name;           /* as in Content-Encoding */
+    guardrail_coding_e  coding;
+
+    size_t              memory;         /* bytes open() takes, at most */
+    size_t              window;         /* bytes of history, at most */
+
+    /*
+     * The cost of a byte of input in bytes of output, for coded data that
+     * costs time and yields nothing (empty dynamic Huffman blocks take 72 ns
+     * a byte, as much as 8 bytes of usual output).
+     */
+
+    unsigned            weight;
+
+    /* NULL when there is no memory; the state is owned by the caller */
+
+    void *(*open)(const guardrail_alloc_t *alloc);
+    void (*close)(void *state, const guardrail_alloc_t *alloc);
+
+    /*
+     * Takes input and gives output until the input is spent and drained, or
+     * the output is full; moves io->in and io->out.  With io->in at the end
+     * it drains only.  Returns GUARDRAIL_OK or GUARDRAIL_MALFORMED_ENCODING;
+     * output given by a call that fails is valid.  What was given for the
+     * first p bytes does not depend on how they were cut.
+     */
+
+    guardrail_rc_e (*decode)(void *state, guardrail_codec_io_t *io);
+
+    /* the end of the input: same statuses; nothing is given any more */
+
+    guardrail_rc_e (*finish)(void *state);
+
+    const guardrail_codec_info_t *(*info)(const void *state);
+};
+
+
+/* the codec of a coding, NULL for identity or one that is not built in */
+
+const guardrail_codec_t *guardrail_codec_get(guardrail_coding_e coding);
+
+
+/*
+ * The coding of one token of Content-Encoding, compared without case;
+ * GUARDRAIL_ENCODING when it is none we know.  "x-gzip" is gzip.
+ */
+
+guardrail_rc_e guardrail_codec_token(const uint8_t *p, size_t len,
+    guardrail_coding_e *coding);
+
+
+#endif /* GUARDRAIL_CODEC_H */
