@@ -72,6 +72,11 @@ guardrail_body_feed(guardrail_body_t *b, const uint8_t *p, size_t len,
         return b->rc;
     }
 
+    if (b->finished && len) {
+        b->error = "there are bytes after the end of the body";
+        return guardrail_body_refuse(b, GUARDRAIL_INTERNAL, 0, 0);
+    }
+
     if (b->codec == NULL) {
         return guardrail_body_identity(b, p, len, used);
     }

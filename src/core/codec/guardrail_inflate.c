@@ -595,6 +595,11 @@ guardrail_deflate_decode(void *state, guardrail_codec_io_t *io)
     rc = guardrail_deflate_step(s, io);
 
     if (rc == GUARDRAIL_OK && s->ended && io->in != io->in_end) {
+
+        /* the byte that is refused is taken in, as everywhere */
+
+        io->in++;
+
         rc = guardrail_inflate_fail(s,
                            "there are bytes after the end of the deflate data");
     }

@@ -17,6 +17,7 @@
  *     NDJSON_ONES(m)    the number of bits
  *     NDJSON_BELOW(m)   the number of zeros below the lowest bit, 64 if none
  *     NDJSON_ABOVE(m)   and above the highest
+ *     NDJSON_LEAVE()    before code of the baseline runs
  *
  * In a mask the lowest bit is the first byte.
  *
@@ -27,12 +28,60 @@
 
 
 /*
+ * Measures the lines that end in a block, one by one.  Returns 0, with
+ * nothing changed, if one of them is larger than allowed.
+ */
+
+static NDJSON_TARGET __attribute__((noinline)) unsigned
+NDJSON(walk)(guardrail_ndjson_sizes_t *z, uint64_t max, uint64_t before,
+    uint64_t content, uint64_t lf, uint64_t cr, uint64_t text)
+{
+    uint64_t  largest, end, size, from;
+
+    largest = z->largest;
+    from = 0;
+
+    while (lf) {
+        end = (uint64_t) __builtin_ctzll(lf);
+
+        /* in cr, the bytes behind a CR */
+
+        size = before + end - from - ((cr >> end) & 1);
+
+        /* the text before this end; that of earlier lines was taken away */
+
+        content |= text & (lf ^ (lf - 1));
+        text &= ~(lf ^ (lf - 1));
+
+        if (content && size > max) {
+            return 0;
+        }
+
+        if (content && size > largest) {
+            largest = size;
+        }
+
+        before = 0;
+        content = 0;
+        from = end + 1;
+        lf &= lf - 1;
+    }
+
+    if (largest != z->largest) {
+        guardrail_ndjson_sizes(z, largest, max);
+    }
+
+    return 1;
+}
+
+
+/*
  * Judges the upper 64 - shift of the 64 bytes at p, or, if it cannot tell,
  * changes nothing and returns 0.
  */
 
 static inline NDJSON_TARGET __attribute__((always_inline)) unsigned
-NDJSON(block)(guardrail_ndjson_fast_t *f,
+NDJSON(block)(guardrail_ndjson_fast_t *f, guardrail_ndjson_sizes_t *z,
     const guardrail_ndjson_limits_t *limits, const uint8_t *p, unsigned shift)
 {
     uint64_t    lf, cr, white, blank, odd, ends, seps, starts, sum, valid;
@@ -157,9 +206,9 @@ NDJSON(block)(guardrail_ndjson_fast_t *f,
         content = f->content | (text != 0);
     }
 
-    if (first > f->threshold
+    if (first > z->threshold
         || run > limits->max_record_size
-        || (f->threshold < 63 && guardrail_ndjson_runs(f, ~crlf & valid)))
+        || (z->threshold < 63 && guardrail_ndjson_runs(z, ~crlf & valid)))
     {
         if (content
             && run - (cr >> (63 - shift)) > limits->max_record_size)
@@ -167,7 +216,9 @@ NDJSON(block)(guardrail_ndjson_fast_t *f,
             return 0;
         }
 
-        if (!guardrail_ndjson_walk(f, limits, lf, cr, text)) {
+        if (!NDJSON(walk)(z, limits->max_record_size, f->run, f->content, lf,
+                          (cr << 1) | f->cr, text))
+        {
             return 0;
         }
     }
@@ -188,54 +239,62 @@ NDJSON(block)(guardrail_ndjson_fast_t *f,
 static NDJSON_TARGET size_t
 NDJSON(scan)(guardrail_ndjson_t *s, const uint8_t *p, size_t len)
 {
-    size_t                     i, n, used;
-    unsigned                   judged;
-    uint8_t                    tail[64];
-    guardrail_ndjson_fast_t    f;
-    guardrail_ndjson_limits_t  limits;
+    size_t                    i, n, used;
+    uint8_t                   tail[64];
+    const uint8_t            *block;
+    guardrail_ndjson_fast_t   f;
+    guardrail_ndjson_sizes_t  z;
 
     if (len < GUARDRAIL_NDJSON_SHORT) {
         return guardrail_ndjson_scan_scalar(s, p, len);
     }
 
-    limits = s->limits;
-    guardrail_ndjson_begin(&f, s);
+    i = 0;
 
-    for (i = 0; i < len; i += n) {
+    for ( ;; ) {
+        guardrail_ndjson_begin(&f, &z, s);
 
-        if (len - i >= 64) {
-            n = 64;
-            judged = NDJSON(block)(&f, &limits, p + i, 0);
+        for (n = 64; len - i >= 64; i += 64) {
 
-        } else {
-            n = len - i;
-
-            if (len >= 64) {
-                judged = NDJSON(block)(&f, &limits, p + len - 64,
-                                       (unsigned) (64 - n));
-
-            } else {
-                memset(tail, ' ', 64);
-                memcpy(tail + 64 - n, p, n);
-                judged = NDJSON(block)(&f, &limits, tail,
-                                       (unsigned) (64 - n));
+            if (!NDJSON(block)(&f, &z, &s->limits, p + i, 0)) {
+                goto scalar;
             }
         }
 
-        if (!judged) {
-            guardrail_ndjson_end(&f, s, p, i);
+        n = len - i;
 
-            used = guardrail_ndjson_scan_scalar(s, p + i, n);
+        if (n == 0) {
+            break;
+        }
 
-            if (s->rc != GUARDRAIL_OK) {
-                return i + used;
-            }
+        block = p + i - (64 - n);
 
-            guardrail_ndjson_begin(&f, s);
+        if (len < 64) {
+            memset(tail, ' ', 64);
+            memcpy(tail + 64 - n, p, n);
+            block = tail;
+        }
+
+        if (NDJSON(block)(&f, &z, &s->limits, block, (unsigned) (64 - n))) {
+            i = len;
+            break;
+        }
+
+    scalar:
+
+        guardrail_ndjson_end(&f, &z, s, p, i);
+        NDJSON_LEAVE();
+
+        used = guardrail_ndjson_scan_scalar(s, p + i, n);
+        i += used;
+
+        if (s->rc != GUARDRAIL_OK || i == len) {
+            return i;
         }
     }
 
-    guardrail_ndjson_end(&f, s, p, len);
+    guardrail_ndjson_end(&f, &z, s, p, len);
+    NDJSON_LEAVE();
 
     return len;
 }

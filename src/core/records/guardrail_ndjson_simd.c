@@ -36,57 +36,129 @@
 #define GUARDRAIL_NDJSON_SHORT  16
 
 
+#define GUARDRAIL_NDJSON_INLINE                                               \
+    static inline __attribute__((always_inline))
+
+
 /*
- * The state while blocks are judged.  What is a flag elsewhere is 0 or 1
- * here, so that it can be shifted into a mask.
+ * The state while blocks are judged: it stays in registers.  What is a flag
+ * elsewhere is 0 or 1 here, so that it can be shifted into a mask.
  */
 
 typedef struct {
     uint64_t  records;
     uint64_t  lines;
-    uint64_t  largest;
     uint64_t  run;                      /* bytes of this line, a CR too */
 
     uint64_t  cr;                       /* the last byte was CR */
-    uint64_t  content;                  /* the line holds a record */
+    uint64_t  content;                  /* not 0: the line holds a record */
     uint64_t  start;                    /* the segment's is not yet counted */
     uint64_t  ended;                    /* the last byte ended a line */
     uint32_t  sequence;                 /* GUARDRAIL_NDJSON_SEQUENCE */
-
-    /* no line up to this size needs a look: see guardrail_ndjson_runs() */
-
-    uint64_t  threshold;
-    uint8_t   steps[6];
 } guardrail_ndjson_fast_t;
 
 
-static void guardrail_ndjson_begin(guardrail_ndjson_fast_t *f,
-    const guardrail_ndjson_t *s);
-static void guardrail_ndjson_end(const guardrail_ndjson_fast_t *f,
-    guardrail_ndjson_t *s, const uint8_t *p, size_t len);
-static unsigned guardrail_ndjson_walk(guardrail_ndjson_fast_t *f,
-    const guardrail_ndjson_limits_t *limits, uint64_t lf, uint64_t cr,
-    uint64_t text);
-static void guardrail_ndjson_threshold(guardrail_ndjson_fast_t *f,
-    uint64_t max_record_size);
+/* no line up to the threshold needs a look */
+
+typedef struct {
+    uint64_t  largest;
+    uint64_t  threshold;
+    uint8_t   steps[6];
+} guardrail_ndjson_sizes_t;
 
 
-/*
- * Is one of the runs of ones in the mask longer than the threshold?  After
- * the steps a bit is set if it began a run of at least threshold + 1 ones.
- */
-
-static inline __attribute__((always_inline)) unsigned
-guardrail_ndjson_runs(const guardrail_ndjson_fast_t *f, uint64_t mask)
+GUARDRAIL_NDJSON_INLINE void
+guardrail_ndjson_sizes(guardrail_ndjson_sizes_t *z, uint64_t largest,
+    uint64_t max)
 {
-    mask &= mask >> f->steps[0];
-    mask &= mask >> f->steps[1];
-    mask &= mask >> f->steps[2];
-    mask &= mask >> f->steps[3];
-    mask &= mask >> f->steps[4];
-    mask &= mask >> f->steps[5];
+    uint64_t  ones, step;
+    unsigned  i;
+
+    z->largest = largest;
+    z->threshold = (largest < max) ? largest : max;
+
+    /* runs of 1, 2, 4... ones, up to threshold + 1 */
+
+    for (i = 0, ones = 1; i < 6; i++, ones += step) {
+        step = (z->threshold < 63) ? z->threshold + 1 - ones : 0;
+
+        if (step > ones) {
+            step = ones;
+        }
+
+        z->steps[i] = (uint8_t) step;
+    }
+}
+
+
+/* is one of the runs of ones in the mask longer than the threshold? */
+
+GUARDRAIL_NDJSON_INLINE unsigned
+guardrail_ndjson_runs(const guardrail_ndjson_sizes_t *z, uint64_t mask)
+{
+    mask &= mask >> z->steps[0];
+    mask &= mask >> z->steps[1];
+    mask &= mask >> z->steps[2];
+    mask &= mask >> z->steps[3];
+    mask &= mask >> z->steps[4];
+    mask &= mask >> z->steps[5];
 
     return mask != 0;
+}
+
+
+GUARDRAIL_NDJSON_INLINE void
+guardrail_ndjson_begin(guardrail_ndjson_fast_t *f, guardrail_ndjson_sizes_t *z,
+    const guardrail_ndjson_t *s)
+{
+    f->records = s->records;
+    f->lines = s->lines;
+
+    f->cr = (s->flags & GUARDRAIL_NDJSON_CR) != 0;
+    f->content = (s->flags & GUARDRAIL_NDJSON_CONTENT) != 0;
+    f->start = (s->flags & GUARDRAIL_NDJSON_COUNTED) == 0;
+    f->ended = (s->flags & GUARDRAIL_NDJSON_HELD) == 0;
+    f->sequence = s->flags & GUARDRAIL_NDJSON_SEQUENCE;
+
+    f->run = s->size + f->cr;
+
+    guardrail_ndjson_sizes(z, s->largest, s->limits.max_record_size);
+}
+
+
+/* the state behind the first len bytes at p; before them it is still s */
+
+GUARDRAIL_NDJSON_INLINE void
+guardrail_ndjson_end(const guardrail_ndjson_fast_t *f,
+    const guardrail_ndjson_sizes_t *z, guardrail_ndjson_t *s, const uint8_t *p,
+    size_t len)
+{
+    if (len == 0) {
+        return;
+    }
+
+    s->records = f->records;
+    s->lines = f->lines;
+    s->largest = z->largest;
+    s->size = f->run - f->cr;
+
+    s->flags = f->sequence
+               | (f->cr ? GUARDRAIL_NDJSON_CR : 0)
+               | (f->content ? GUARDRAIL_NDJSON_CONTENT : 0)
+               | (f->start ? 0 : GUARDRAIL_NDJSON_COUNTED)
+               | (f->ended ? 0 : GUARDRAIL_NDJSON_HELD);
+
+    if (f->content && s->size > s->largest) {
+        s->largest = s->size;
+    }
+
+    if (f->run == 1 && p[len - 1] == 0xfe) {
+        s->flags |= GUARDRAIL_NDJSON_FE;
+    }
+
+    if (f->run == 1 && p[len - 1] == 0xff) {
+        s->flags |= GUARDRAIL_NDJSON_FF;
+    }
 }
 
 #endif
@@ -101,7 +173,7 @@ typedef struct {
 } guardrail_ndjson_sse2_t;
 
 
-static inline __attribute__((always_inline)) guardrail_ndjson_sse2_t
+GUARDRAIL_NDJSON_INLINE guardrail_ndjson_sse2_t
 guardrail_ndjson_sse2_load(const uint8_t *p)
 {
     unsigned                 i;
@@ -116,7 +188,7 @@ guardrail_ndjson_sse2_load(const uint8_t *p)
 }
 
 
-static inline __attribute__((always_inline)) uint64_t
+GUARDRAIL_NDJSON_INLINE uint64_t
 guardrail_ndjson_sse2_mask(guardrail_ndjson_sse2_t v)
 {
     return (uint64_t) (uint32_t) _mm_movemask_epi8(v.v[0])
@@ -126,7 +198,7 @@ guardrail_ndjson_sse2_mask(guardrail_ndjson_sse2_t v)
 }
 
 
-static inline __attribute__((always_inline)) uint64_t
+GUARDRAIL_NDJSON_INLINE uint64_t
 guardrail_ndjson_sse2_eq(guardrail_ndjson_sse2_t v, uint8_t c)
 {
     __m128i   m;
@@ -142,7 +214,7 @@ guardrail_ndjson_sse2_eq(guardrail_ndjson_sse2_t v, uint8_t c)
 }
 
 
-static inline __attribute__((always_inline)) uint64_t
+GUARDRAIL_NDJSON_INLINE uint64_t
 guardrail_ndjson_sse2_white(guardrail_ndjson_sse2_t v)
 {
     __m128i   sp, tab, lf, cr;
@@ -164,7 +236,7 @@ guardrail_ndjson_sse2_white(guardrail_ndjson_sse2_t v)
 }
 
 
-static inline __attribute__((always_inline)) uint64_t
+GUARDRAIL_NDJSON_INLINE uint64_t
 guardrail_ndjson_sse2_odd(guardrail_ndjson_sse2_t v)
 {
     __m128i   sp;
@@ -182,7 +254,7 @@ guardrail_ndjson_sse2_odd(guardrail_ndjson_sse2_t v)
 }
 
 
-static inline __attribute__((always_inline)) uint64_t
+GUARDRAIL_NDJSON_INLINE uint64_t
 guardrail_ndjson_sse2_ones(uint64_t m)
 {
     m -= (m >> 1) & 0x5555555555555555;
@@ -204,6 +276,7 @@ guardrail_ndjson_sse2_ones(uint64_t m)
 #define NDJSON_ONES      guardrail_ndjson_sse2_ones
 #define NDJSON_BELOW(m)  ((m) ? (uint64_t) __builtin_ctzll(m) : 64)
 #define NDJSON_ABOVE(m)  ((m) ? (uint64_t) __builtin_clzll(m) : 64)
+#define NDJSON_LEAVE()
 
 #include "records/guardrail_ndjson_block.h"
 
@@ -218,6 +291,7 @@ guardrail_ndjson_sse2_ones(uint64_t m)
 #undef NDJSON_ONES
 #undef NDJSON_BELOW
 #undef NDJSON_ABOVE
+#undef NDJSON_LEAVE
 
 
 #define GUARDRAIL_NDJSON_AVX2                                                 \
@@ -314,6 +388,7 @@ guardrail_ndjson_avx2_odd(guardrail_ndjson_avx2_t v)
 #define NDJSON_ONES(m)   (uint64_t) _mm_popcnt_u64(m)
 #define NDJSON_BELOW(m)  (uint64_t) _tzcnt_u64(m)
 #define NDJSON_ABOVE(m)  (uint64_t) _lzcnt_u64(m)
+#define NDJSON_LEAVE     _mm256_zeroupper
 
 #include "records/guardrail_ndjson_block.h"
 
@@ -394,149 +469,6 @@ guardrail_ndjson_simd(unsigned n)
     (void) n;
 
     return NULL;
-}
-
-#endif
-
-
-#if (GUARDRAIL_NDJSON_X86 || GUARDRAIL_NDJSON_NEON)
-
-static void
-guardrail_ndjson_begin(guardrail_ndjson_fast_t *f, const guardrail_ndjson_t *s)
-{
-    f->records = s->records;
-    f->lines = s->lines;
-    f->largest = s->largest;
-
-    f->cr = (s->flags & GUARDRAIL_NDJSON_CR) != 0;
-    f->content = (s->flags & GUARDRAIL_NDJSON_CONTENT) != 0;
-    f->start = (s->flags & GUARDRAIL_NDJSON_COUNTED) == 0;
-    f->ended = (s->flags & GUARDRAIL_NDJSON_HELD) == 0;
-    f->sequence = s->flags & GUARDRAIL_NDJSON_SEQUENCE;
-
-    f->run = s->size + f->cr;
-
-    guardrail_ndjson_threshold(f, s->limits.max_record_size);
-}
-
-
-/* the state after the first len bytes at p; before them it is still s */
-
-static void
-guardrail_ndjson_end(const guardrail_ndjson_fast_t *f, guardrail_ndjson_t *s,
-    const uint8_t *p, size_t len)
-{
-    if (len == 0) {
-        return;
-    }
-
-    s->records = f->records;
-    s->lines = f->lines;
-    s->largest = f->largest;
-    s->size = f->run - f->cr;
-    s->flags = f->sequence;
-
-    if (f->content) {
-        s->flags |= GUARDRAIL_NDJSON_CONTENT;
-
-        if (s->size > s->largest) {
-            s->largest = s->size;
-        }
-    }
-
-    if (f->cr) {
-        s->flags |= GUARDRAIL_NDJSON_CR;
-    }
-
-    if (!f->start) {
-        s->flags |= GUARDRAIL_NDJSON_COUNTED;
-    }
-
-    if (!f->ended) {
-        s->flags |= GUARDRAIL_NDJSON_HELD;
-    }
-
-    if (f->run == 1 && p[len - 1] == 0xfe) {
-        s->flags |= GUARDRAIL_NDJSON_FE;
-    }
-
-    if (f->run == 1 && p[len - 1] == 0xff) {
-        s->flags |= GUARDRAIL_NDJSON_FF;
-    }
-}
-
-
-/*
- * Measures the lines that end in a block, one by one.  Returns 0, with
- * nothing changed, if one of them is larger than allowed.
- */
-
-static unsigned
-guardrail_ndjson_walk(guardrail_ndjson_fast_t *f,
-    const guardrail_ndjson_limits_t *limits, uint64_t lf, uint64_t cr,
-    uint64_t text)
-{
-    uint64_t  largest, before, end, size, content, from;
-
-    largest = f->largest;
-    before = f->run;
-    content = f->content;
-    cr = (cr << 1) | f->cr;
-    from = 0;
-
-    while (lf) {
-        end = (uint64_t) __builtin_ctzll(lf);
-
-        size = before + end - from - ((cr >> end) & 1);
-
-        /* the text before this end; that of earlier lines was taken away */
-
-        content |= text & (lf ^ (lf - 1));
-        text &= ~(lf ^ (lf - 1));
-
-        if (content && size > limits->max_record_size) {
-            return 0;
-        }
-
-        if (content && size > largest) {
-            largest = size;
-        }
-
-        before = 0;
-        content = 0;
-        from = end + 1;
-        lf &= lf - 1;
-    }
-
-    f->largest = largest;
-
-    guardrail_ndjson_threshold(f, limits->max_record_size);
-
-    return 1;
-}
-
-
-static void
-guardrail_ndjson_threshold(guardrail_ndjson_fast_t *f,
-    uint64_t max_record_size)
-{
-    uint64_t  ones, step;
-    unsigned  i;
-
-    f->threshold = (f->largest < max_record_size) ? f->largest
-                                                  : max_record_size;
-
-    /* runs of 1, 2, 4... ones, up to threshold + 1 */
-
-    for (i = 0, ones = 1; i < 6; i++, ones += step) {
-        step = (f->threshold < 63) ? f->threshold + 1 - ones : 0;
-
-        if (step > ones) {
-            step = ones;
-        }
-
-        f->steps[i] = (uint8_t) step;
-    }
 }
 
 #endif

@@ -1,0 +1,395 @@
+
+/*
+ * Copyright (C) nginx-guardrail authors
+ *
+ * The gate: PREACCESS refuses by the head alone and by constant limits,
+ * before "100 Continue"; PRECONTENT evaluates the rest and reads the body.
+ *
+ * Who owns the request while its body is read: as in the mirror module,
+ * ngx_http_read_client_request_body() takes a reference and may call our
+ * handler at once or later; the phase handler gives the phase engine's own
+ * reference back with ngx_http_finalize_request(r, NGX_DONE) and returns
+ * NGX_DONE, and the handler runs the phases again, from this handler on.
+ */
+
+
+#include "ngx_http_guardrail_module.h"
+
+
+static ngx_int_t ngx_http_guardrail_enter(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx, ngx_http_guardrail_loc_conf_t *glcf);
+static ngx_int_t ngx_http_guardrail_enter_off(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx, ngx_http_guardrail_loc_conf_t *glcf);
+static ngx_int_t ngx_http_guardrail_enter_excess(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx);
+static ngx_uint_t ngx_http_guardrail_is_judged(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx, guardrail_body_limits_t *limits);
+static ngx_int_t ngx_http_guardrail_cannot_judge(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx, const char *error);
+static ngx_int_t ngx_http_guardrail_run_late(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx);
+static ngx_int_t ngx_http_guardrail_read(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx);
+static void ngx_http_guardrail_body_handler(ngx_http_request_t *r);
+
+
+ngx_int_t
+ngx_http_guardrail_preaccess_handler(ngx_http_request_t *r)
+{
+    off_t                           declared;
+    ngx_http_guardrail_ctx_t       *ctx;
+    guardrail_body_limits_t         limits;
+    ngx_http_guardrail_loc_conf_t  *glcf;
+
+    glcf = ngx_http_get_module_loc_conf(r, ngx_http_guardrail_module);
+
+    /* a mode that is a variable is evaluated after authentication */
+
+    if (!ngx_http_guardrail_configured(glcf)
+        || glcf->mode.cv
+        || r != r->main
+        || !ngx_http_guardrail_has_body(r)
+        || r->request_body
+        || r->discard_body)
+    {
+        return NGX_DECLINED;
+    }
+
+    ctx = ngx_http_guardrail_get_ctx(r);
+    if (ctx == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (ctx->refused) {
+        return NGX_DECLINED;
+    }
+
+    declared = r->headers_in.content_length_n;
+
+    if (glcf->mode.n == NGX_HTTP_GUARDRAIL_DRY_RUN) {
+
+        if (glcf->client_max_body_size
+            && declared > glcf->client_max_body_size)
+        {
+            return ngx_http_guardrail_refuse_plain(r, ctx,
+                                        (uint64_t) glcf->client_max_body_size,
+                                        (uint64_t) declared);
+        }
+
+        return NGX_DECLINED;
+    }
+
+    if (ngx_http_guardrail_eval_limits(r, glcf, NGX_HTTP_GUARDRAIL_ON, 1,
+                                       &limits)
+        != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ctx->conf = glcf;
+
+    if (ngx_http_guardrail_judge_head(r, ctx, glcf, &limits, declared)
+        != GUARDRAIL_OK)
+    {
+        ctx->mode = NGX_HTTP_GUARDRAIL_ON;
+        ctx->entered = 1;
+
+        return ngx_http_guardrail_refuse(r, ctx);
+    }
+
+    return NGX_DECLINED;
+}
+
+
+ngx_int_t
+ngx_http_guardrail_precontent_handler(ngx_http_request_t *r)
+{
+    ngx_http_guardrail_ctx_t       *ctx;
+    ngx_http_guardrail_loc_conf_t  *glcf;
+
+    glcf = ngx_http_get_module_loc_conf(r, ngx_http_guardrail_module);
+
+    if (!ngx_http_guardrail_configured(glcf)) {
+        return NGX_DECLINED;
+    }
+
+    if (glcf->mode.cv == NULL && !ngx_http_guardrail_has_body(r)) {
+        return NGX_DECLINED;
+    }
+
+    ctx = ngx_http_guardrail_get_ctx(r);
+    if (ctx == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (ctx->refused) {
+        return NGX_DECLINED;
+    }
+
+    switch (ctx->state) {
+
+    case ngx_http_guardrail_new:
+        return ngx_http_guardrail_enter(r, ctx, glcf);
+
+    case ngx_http_guardrail_reading:
+
+        /* the phases were run by something else than our handler */
+
+        return NGX_DONE;
+
+    case ngx_http_guardrail_late:
+
+        if (ctx->waiting) {
+            return NGX_DONE;
+        }
+
+        return ngx_http_guardrail_run_late(r, ctx);
+
+    default: /* ngx_http_guardrail_passed */
+        return NGX_DECLINED;
+    }
+}
+
+
+/* the request enters a location: once for each */
+
+static ngx_int_t
+ngx_http_guardrail_enter(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
+    ngx_http_guardrail_loc_conf_t *glcf)
+{
+    off_t                    length;
+    ngx_uint_t               late;
+    guardrail_body_limits_t  limits;
+
+    ctx->state = ngx_http_guardrail_passed;
+    ctx->conf = glcf;
+    ctx->entered = 1;
+    ctx->inspect = 0;
+    ctx->complete = 0;
+    ctx->bound = 0;
+
+    if (ngx_http_guardrail_eval_mode(r, glcf, &ctx->mode) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (!ngx_http_guardrail_has_body(r)) {
+        return NGX_DECLINED;
+    }
+
+    if (ctx->mode == NGX_HTTP_GUARDRAIL_OFF) {
+        return ngx_http_guardrail_enter_off(r, ctx, glcf);
+    }
+
+    if (r != r->main && r->request_body == NULL) {
+        return NGX_DECLINED;
+    }
+
+    length = r->headers_in.content_length_n;
+    late = ngx_http_guardrail_is_late(r);
+
+    if (late) {
+        length = ngx_http_guardrail_stored(r);
+
+        if (length < 0) {
+            return ngx_http_guardrail_cannot_judge(r, ctx,
+                                "the body was passed on before, it is gone");
+        }
+
+        if (length == 0) {
+            return NGX_DECLINED;
+        }
+
+        ctx->complete = 1;
+    }
+
+    if (ngx_http_guardrail_eval_limits(r, glcf, ctx->mode, 0, &limits)
+        != NGX_OK)
+    {
+        return ngx_http_guardrail_cannot_judge(r, ctx,
+                                               "a limit cannot be read");
+    }
+
+    if (ctx->mode == NGX_HTTP_GUARDRAIL_DRY_RUN) {
+
+        if (glcf->client_max_body_size
+            && r == r->main
+            && length > glcf->client_max_body_size)
+        {
+            return ngx_http_guardrail_refuse_plain(r, ctx,
+                                        (uint64_t) glcf->client_max_body_size,
+                                        (uint64_t) length);
+        }
+
+        ctx->bound = glcf->client_max_body_size;
+    }
+
+    if (ngx_http_guardrail_judge_head(r, ctx, glcf, &limits, length)
+        != GUARDRAIL_OK)
+    {
+        return ngx_http_guardrail_enter_excess(r, ctx);
+    }
+
+    if (late && ngx_http_guardrail_is_judged(r, ctx, &limits)) {
+        return NGX_DECLINED;
+    }
+
+    guardrail_body_close(&ctx->body);
+
+    ngx_http_guardrail_init_alloc(ctx);
+
+    guardrail_body_init(&ctx->body, &limits, ngx_http_guardrail_worker.ndjson,
+                        &ctx->alloc);
+
+    ctx->judged = 0;
+    ctx->offset = 0;
+
+    if (late) {
+        ctx->late = r->request_body->bufs;
+        ctx->late_offset = 0;
+
+        return ngx_http_guardrail_run_late(r, ctx);
+    }
+
+    ctx->inspect = 1;
+
+    if (ctx->mode == NGX_HTTP_GUARDRAIL_DRY_RUN || !glcf->buffering) {
+        return NGX_DECLINED;
+    }
+
+    return ngx_http_guardrail_read(r, ctx);
+}
+
+
+/* a variable says off: what is left is client_max_body_size, as in nginx */
+
+static ngx_int_t
+ngx_http_guardrail_enter_off(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx, ngx_http_guardrail_loc_conf_t *glcf)
+{
+    ctx->bound = glcf->client_max_body_size;
+
+    if (ctx->bound
+        && r == r->main
+        && !r->discard_body
+        && r->headers_in.content_length_n > ctx->bound)
+    {
+        return ngx_http_guardrail_refuse_plain(r, ctx, (uint64_t) ctx->bound,
+                                     (uint64_t) r->headers_in.content_length_n);
+    }
+
+    return NGX_DECLINED;
+}
+
+
+/* the head alone is too much */
+
+static ngx_int_t
+ngx_http_guardrail_enter_excess(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx)
+{
+    if (ctx->mode == NGX_HTTP_GUARDRAIL_DRY_RUN) {
+        ngx_http_guardrail_would_refuse(r, ctx);
+        return NGX_DECLINED;
+    }
+
+    return ngx_http_guardrail_refuse(r, ctx);
+}
+
+
+/* to its end, with the guard on, under equal limits */
+
+static ngx_uint_t
+ngx_http_guardrail_is_judged(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx, guardrail_body_limits_t *limits)
+{
+    ngx_http_guardrail_ctx_t  *mctx;
+
+    mctx = (r == r->main) ? ctx : ngx_http_guardrail_find_ctx(r->main);
+
+    return mctx
+           && mctx->judged
+           && ngx_memcmp(&mctx->body.limits, limits,
+                         sizeof(guardrail_body_limits_t))
+              == 0;
+}
+
+
+static ngx_int_t
+ngx_http_guardrail_cannot_judge(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx, const char *error)
+{
+    ngx_http_guardrail_set_verdict(ctx, GUARDRAIL_INTERNAL, 0, 0);
+    ctx->error = error;
+
+    return ngx_http_guardrail_enter_excess(r, ctx);
+}
+
+
+static ngx_int_t
+ngx_http_guardrail_run_late(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_http_guardrail_judge_late(r, ctx);
+
+    if (rc == NGX_AGAIN) {
+
+        /* the client may leave meanwhile; the queue posts the request */
+
+        ctx->state = ngx_http_guardrail_late;
+
+        if (r == r->main) {
+            r->read_event_handler = ngx_http_test_reading;
+        }
+
+        r->write_event_handler = ngx_http_core_run_phases;
+
+        return NGX_DONE;
+    }
+
+    ctx->state = ngx_http_guardrail_passed;
+
+    if (r == r->main) {
+        r->read_event_handler = ngx_http_block_reading;
+    }
+
+    return (rc == NGX_OK) ? NGX_DECLINED : rc;
+}
+
+
+static ngx_int_t
+ngx_http_guardrail_read(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx)
+{
+    ngx_int_t  rc;
+
+    ctx->state = ngx_http_guardrail_reading;
+
+    rc = ngx_http_read_client_request_body(r, ngx_http_guardrail_body_handler);
+
+    if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
+        return rc;
+    }
+
+    ngx_http_finalize_request(r, NGX_DONE);
+
+    return NGX_DONE;
+}
+
+
+static void
+ngx_http_guardrail_body_handler(ngx_http_request_t *r)
+{
+    ngx_http_guardrail_ctx_t  *ctx;
+
+    ctx = ngx_http_guardrail_find_ctx(r);
+
+    ctx->state = ngx_http_guardrail_passed;
+
+    /* another location may read the stored body again */
+
+    r->preserve_body = 1;
+
+    r->write_event_handler = ngx_http_core_run_phases;
+    ngx_http_core_run_phases(r);
+}

@@ -1,0 +1,484 @@
+
+/*
+ * Copyright (C) nginx-guardrail authors
+ */
+
+
+#include "ngx_http_guardrail_module.h"
+
+
+/* of a type that is longer nothing is compared */
+
+#define NGX_HTTP_GUARDRAIL_MAX_TYPE  128
+
+
+typedef enum {
+    ngx_http_guardrail_type_ndjson = 0,
+    ngx_http_guardrail_type_later,      /* has records of another kind */
+    ngx_http_guardrail_type_other
+} ngx_http_guardrail_type_e;
+
+
+static void ngx_http_guardrail_parse_encoding(
+    ngx_http_guardrail_head_t *head, ngx_str_t *value);
+static void ngx_http_guardrail_parse_type(ngx_http_request_t *r,
+    ngx_http_guardrail_head_t *head, ngx_str_t *value);
+static ngx_uint_t ngx_http_guardrail_known_charset(u_char *p, u_char *end);
+static ngx_uint_t ngx_http_guardrail_classify(ngx_str_t *type);
+static guardrail_rc_e ngx_http_guardrail_judge_encoding(
+    ngx_http_guardrail_ctx_t *ctx, ngx_http_guardrail_loc_conf_t *glcf,
+    guardrail_body_limits_t *limits);
+static guardrail_rc_e ngx_http_guardrail_judge_type(
+    ngx_http_guardrail_ctx_t *ctx, ngx_http_guardrail_loc_conf_t *glcf,
+    guardrail_body_limits_t *limits);
+static void ngx_http_guardrail_trim(u_char **p, u_char **end);
+
+
+/* contract of "auto": types whose records are lines */
+
+static ngx_str_t  ngx_http_guardrail_ndjson_types[] = {
+    ngx_string("application/x-ndjson"),
+    ngx_string("application/ndjson"),
+    ngx_string("application/jsonl"),
+    ngx_string("application/jsonlines"),
+    ngx_string("application/x-jsonlines"),
+    ngx_string("application/x-json-stream"),
+    ngx_null_string
+};
+
+
+/* types with records of their own kind, which are not counted yet */
+
+static ngx_str_t  ngx_http_guardrail_later_types[] = {
+    ngx_string("application/json-seq"),
+    ngx_string("application/json"),
+    ngx_string("text/csv"),
+    ngx_string("application/csv"),
+    ngx_null_string
+};
+
+
+/* single-byte supersets of ASCII, and UTF-8: a byte scanner sees through */
+
+static ngx_str_t  ngx_http_guardrail_charsets[] = {
+    ngx_string("utf-8"),
+    ngx_string("utf8"),
+    ngx_string("us-ascii"),
+    ngx_string("ascii"),
+    ngx_string("iso-8859-1"),
+    ngx_string("windows-1252"),
+    ngx_null_string
+};
+
+
+void
+ngx_http_guardrail_parse_head(ngx_http_request_t *r,
+    ngx_http_guardrail_head_t *head)
+{
+    u_char           *key;
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    if (head->parsed) {
+        return;
+    }
+
+    ngx_memzero(head, sizeof(ngx_http_guardrail_head_t));
+
+    head->parsed = 1;
+    head->coding = GUARDRAIL_CODING_IDENTITY;
+
+    for (part = &r->headers_in.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+
+            /* WSGI makes one name of "Content-Type" and "Content_Type" */
+
+            key = h[i].lowcase_key;
+
+            if (h[i].key.len == 16
+                && ngx_strncmp(key, "content", 7) == 0
+                && ngx_strncmp(key + 8, "encoding", 8) == 0)
+            {
+                if (key[7] == '-') {
+                    ngx_http_guardrail_parse_encoding(head, &h[i].value);
+
+                } else if (key[7] == '_') {
+                    head->underscore_encoding = 1;
+                }
+
+            } else if (h[i].key.len == 12
+                       && ngx_strncmp(key, "content", 7) == 0
+                       && ngx_strncmp(key + 8, "type", 4) == 0)
+            {
+                if (key[7] == '-') {
+                    ngx_http_guardrail_parse_type(r, head, &h[i].value);
+
+                } else if (key[7] == '_') {
+                    head->underscore_type = 1;
+                }
+            }
+        }
+    }
+}
+
+
+static void
+ngx_http_guardrail_parse_encoding(ngx_http_guardrail_head_t *head,
+    ngx_str_t *value)
+{
+    u_char              *p, *end, *next, *last;
+    guardrail_rc_e       rc;
+    guardrail_coding_e   coding;
+
+    last = value->data + value->len;
+
+    for (p = value->data; p <= last; p = next + 1) {
+
+        next = ngx_strlchr(p, last, ',');
+
+        if (next == NULL) {
+            next = last;
+        }
+
+        end = next;
+        ngx_http_guardrail_trim(&p, &end);
+
+        rc = guardrail_codec_token(p, (size_t) (end - p), &coding);
+
+        if (rc == GUARDRAIL_OK && coding == GUARDRAIL_CODING_IDENTITY) {
+            continue;
+        }
+
+        if (head->encoding.data) {
+            head->codings = 1;
+            continue;
+        }
+
+        head->encoding.data = p;
+        head->encoding.len = (size_t) (end - p);
+
+        if (rc == GUARDRAIL_OK) {
+            head->coding = coding;
+
+        } else {
+            head->unknown = 1;
+        }
+    }
+}
+
+
+static void
+ngx_http_guardrail_parse_type(ngx_http_request_t *r,
+    ngx_http_guardrail_head_t *head, ngx_str_t *value)
+{
+    u_char  *p, *end, *next, *last, *eq;
+
+    head->types++;
+
+    last = value->data + value->len;
+
+    next = ngx_strlchr(value->data, last, ';');
+
+    if (next == NULL) {
+        next = last;
+    }
+
+    if (head->types == 1) {
+        p = value->data;
+        end = next;
+        ngx_http_guardrail_trim(&p, &end);
+
+        if (end - p <= NGX_HTTP_GUARDRAIL_MAX_TYPE) {
+            head->type.data = ngx_pnalloc(r->pool, (size_t) (end - p) + 1);
+
+            if (head->type.data) {
+                head->type.len = (size_t) (end - p);
+                ngx_strlow(head->type.data, p, head->type.len);
+            }
+        }
+    }
+
+    /*
+     * Parameters, without respect for quotes: what a lenient parser could
+     * take for a charset is one.
+     */
+
+    while (next < last) {
+        p = next + 1;
+
+        next = ngx_strlchr(p, last, ';');
+
+        if (next == NULL) {
+            next = last;
+        }
+
+        end = next;
+        ngx_http_guardrail_trim(&p, &end);
+
+        if (end - p < 7 || ngx_strncasecmp(p, (u_char *) "charset", 7) != 0) {
+            continue;
+        }
+
+        /* "charset*" of RFC 2231 is none that we read */
+
+        p += 7;
+        eq = p;
+        ngx_http_guardrail_trim(&eq, &end);
+
+        if (eq == end || *eq != '='
+            || !ngx_http_guardrail_known_charset(eq + 1, end))
+        {
+            head->charset = 1;
+        }
+    }
+}
+
+
+static ngx_uint_t
+ngx_http_guardrail_known_charset(u_char *p, u_char *end)
+{
+    ngx_str_t  *cs;
+
+    ngx_http_guardrail_trim(&p, &end);
+
+    while (p < end && (*p == '"' || *p == '\'')) {
+        p++;
+    }
+
+    while (p < end && (end[-1] == '"' || end[-1] == '\'')) {
+        end--;
+    }
+
+    ngx_http_guardrail_trim(&p, &end);
+
+    for (cs = ngx_http_guardrail_charsets; cs->len; cs++) {
+
+        if ((size_t) (end - p) == cs->len
+            && ngx_strncasecmp(p, cs->data, cs->len) == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static void
+ngx_http_guardrail_trim(u_char **p, u_char **end)
+{
+    while (*p < *end && (**p == ' ' || **p == '\t')) {
+        (*p)++;
+    }
+
+    while (*p < *end && ((*end)[-1] == ' ' || (*end)[-1] == '\t')) {
+        (*end)--;
+    }
+}
+
+
+static ngx_uint_t
+ngx_http_guardrail_classify(ngx_str_t *type)
+{
+    ngx_str_t  *s;
+
+    for (s = ngx_http_guardrail_ndjson_types; s->len; s++) {
+        if (type->len == s->len
+            && ngx_strncmp(type->data, s->data, s->len) == 0)
+        {
+            return ngx_http_guardrail_type_ndjson;
+        }
+    }
+
+    for (s = ngx_http_guardrail_later_types; s->len; s++) {
+        if (type->len == s->len
+            && ngx_strncmp(type->data, s->data, s->len) == 0)
+        {
+            return ngx_http_guardrail_type_later;
+        }
+    }
+
+    if (type->len > 5
+        && ngx_strncmp(type->data + type->len - 5, "+json", 5) == 0)
+    {
+        return ngx_http_guardrail_type_later;
+    }
+
+    return ngx_http_guardrail_type_other;
+}
+
+
+guardrail_rc_e
+ngx_http_guardrail_judge_head(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx, ngx_http_guardrail_loc_conf_t *glcf,
+    guardrail_body_limits_t *limits, off_t declared)
+{
+    uint64_t        length;
+    guardrail_rc_e  rc;
+
+    ngx_http_guardrail_parse_head(r, &ctx->head);
+
+    length = (declared > 0) ? (uint64_t) declared : 0;
+
+    limits->coding = ctx->head.coding;
+
+    if (length > limits->max_body) {
+        ctx->declared = 1;
+        ngx_http_guardrail_set_verdict(ctx, GUARDRAIL_MAX_BODY,
+                                       limits->max_body, length);
+        return GUARDRAIL_MAX_BODY;
+    }
+
+    if (length > limits->max_decoded
+        && ctx->head.encoding.data == NULL)
+    {
+        ctx->declared = 1;
+        ngx_http_guardrail_set_verdict(ctx, GUARDRAIL_MAX_DECODED,
+                                       limits->max_decoded, length);
+        return GUARDRAIL_MAX_DECODED;
+    }
+
+    rc = ngx_http_guardrail_judge_encoding(ctx, glcf, limits);
+
+    if (rc != GUARDRAIL_OK) {
+        return rc;
+    }
+
+    return ngx_http_guardrail_judge_type(ctx, glcf, limits);
+}
+
+
+static guardrail_rc_e
+ngx_http_guardrail_judge_encoding(ngx_http_guardrail_ctx_t *ctx,
+    ngx_http_guardrail_loc_conf_t *glcf, guardrail_body_limits_t *limits)
+{
+    ngx_http_guardrail_head_t  *head;
+
+    head = &ctx->head;
+
+    if (!head->underscore_encoding
+        && (head->encoding.data == NULL
+            || (!head->codings && !head->unknown
+                && (glcf->encodings & head->coding))))
+    {
+        return GUARDRAIL_OK;
+    }
+
+    ngx_http_guardrail_set_verdict(ctx, GUARDRAIL_ENCODING, 0, 0);
+
+    ngx_http_guardrail_encodings(glcf->encodings, &ctx->limit_text);
+
+    if (head->underscore_encoding) {
+        ngx_str_set(&ctx->observed_text, "Content_Encoding");
+        ctx->error = "\"Content_Encoding\" is refused, since backends take it"
+                     " for \"Content-Encoding\"";
+
+    } else if (head->codings) {
+        ngx_str_set(&ctx->observed_text, "several");
+        ctx->error = "more than one content coding is never accepted";
+
+    } else {
+        ctx->observed_text = head->encoding;
+        ctx->error = "the content coding of the body is not accepted";
+    }
+
+    return GUARDRAIL_ENCODING;
+}
+
+
+/*
+ * Chooses the format.  Frameworks parse bodies whatever their label says:
+ * where a limit on records is in force, what cannot be seen through is
+ * refused.
+ */
+
+static guardrail_rc_e
+ngx_http_guardrail_judge_type(ngx_http_guardrail_ctx_t *ctx,
+    ngx_http_guardrail_loc_conf_t *glcf, guardrail_body_limits_t *limits)
+{
+    const char                 *error;
+    ngx_uint_t                  in_force, class;
+    ngx_http_guardrail_head_t  *head;
+
+    head = &ctx->head;
+    error = NULL;
+
+    in_force = glcf->format != NGX_HTTP_GUARDRAIL_FORMAT_NONE
+               && (limits->max_records != GUARDRAIL_NO_LIMIT
+                   || limits->max_record_size != GUARDRAIL_NO_LIMIT);
+
+    if (head->underscore_type) {
+        error = "\"Content_Type\" is refused, since backends take it for"
+                " \"Content-Type\"";
+
+    } else if (in_force && head->types > 1) {
+        error = "there is more than one Content-Type";
+
+    } else if (in_force && head->charset) {
+        error = "the charset is not one whose records can be counted";
+    }
+
+    if (error) {
+        ngx_http_guardrail_set_verdict(ctx, GUARDRAIL_TYPE, 0, 0);
+        ctx->error = error;
+        return GUARDRAIL_TYPE;
+    }
+
+    if (glcf->format == NGX_HTTP_GUARDRAIL_FORMAT_NONE) {
+        limits->format = GUARDRAIL_FORMAT_NONE;
+        return GUARDRAIL_OK;
+    }
+
+    if (glcf->format == NGX_HTTP_GUARDRAIL_FORMAT_NDJSON) {
+        limits->format = GUARDRAIL_FORMAT_NDJSON;
+        return GUARDRAIL_OK;
+    }
+
+    class = ngx_http_guardrail_classify(&head->type);
+
+    if (class == ngx_http_guardrail_type_ndjson) {
+        limits->format = GUARDRAIL_FORMAT_NDJSON;
+        return GUARDRAIL_OK;
+    }
+
+    if (!in_force) {
+        limits->format = GUARDRAIL_FORMAT_NONE;
+        return GUARDRAIL_OK;
+    }
+
+    if (class == ngx_http_guardrail_type_later) {
+        ngx_http_guardrail_set_verdict(ctx, GUARDRAIL_TYPE, 0, 0);
+        ctx->error = "records of this type cannot be counted";
+        return GUARDRAIL_TYPE;
+    }
+
+    limits->format = GUARDRAIL_FORMAT_SNIFF;
+
+    return GUARDRAIL_OK;
+}
+
+
+void
+ngx_http_guardrail_encodings(ngx_uint_t mask, ngx_str_t *s)
+{
+    switch (mask) {
+
+    case GUARDRAIL_CODING_GZIP|GUARDRAIL_CODING_DEFLATE:
+        ngx_str_set(s, "gzip, deflate");
+        break;
+
+    case GUARDRAIL_CODING_GZIP:
+        ngx_str_set(s, "gzip");
+        break;
+
+    case GUARDRAIL_CODING_DEFLATE:
+        ngx_str_set(s, "deflate");
+        break;
+
+    default:
+        ngx_str_set(s, "identity");
+    }
+}

@@ -1,0 +1,247 @@
+
+/*
+ * Copyright (C) nginx-guardrail authors
+ *
+ * Bodies that something read before the gate of this location: another
+ * module, an earlier location, the main request of a subrequest.  They are
+ * judged from where they are stored, in memory or in a temporary file, in
+ * bounded pieces.
+ */
+
+
+#include "ngx_http_guardrail_module.h"
+
+
+static ngx_int_t ngx_http_guardrail_late_piece(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx, u_char **p, size_t *len);
+static ngx_int_t ngx_http_guardrail_late_feed(ngx_http_guardrail_ctx_t *ctx,
+    u_char *p, size_t len, size_t *used);
+static ngx_int_t ngx_http_guardrail_late_refuse(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx);
+
+
+ngx_uint_t
+ngx_http_guardrail_is_late(ngx_http_request_t *r)
+{
+#if (NGX_HTTP_V2)
+    if (r->stream && r->stream->skip_data) {
+        return 1;
+    }
+#endif
+
+    return r->request_body != NULL || r->discard_body;
+}
+
+
+off_t
+ngx_http_guardrail_stored(ngx_http_request_t *r)
+{
+    off_t                     stored;
+    ngx_chain_t              *cl;
+    ngx_http_request_body_t  *rb;
+
+    rb = r->request_body;
+
+    if (rb == NULL || r->discard_body) {
+        return -1;
+    }
+
+    stored = 0;
+
+    for (cl = rb->bufs; cl; cl = cl->next) {
+
+        if (cl->buf->in_file && cl->buf->file->fd == NGX_INVALID_FILE) {
+            return -1;
+        }
+
+        stored += ngx_buf_size(cl->buf);
+    }
+
+    /* auth_request gives its subrequest an empty body of its own */
+
+    if (rb != r->main->request_body) {
+        return stored;
+    }
+
+    if (r->main->reading_body
+        || stored < r->main->headers_in.content_length_n
+        || stored < rb->received)
+    {
+        return -1;
+    }
+
+    return stored;
+}
+
+
+ngx_int_t
+ngx_http_guardrail_judge_late(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx)
+{
+    u_char     *p;
+    size_t      len, used;
+    ngx_int_t   rc;
+
+    for ( ;; ) {
+
+        rc = ngx_http_guardrail_late_piece(r, ctx, &p, &len);
+
+        if (rc == NGX_ERROR) {
+            ngx_http_guardrail_set_verdict(ctx, GUARDRAIL_INTERNAL, 0, 0);
+            ctx->error = "the stored body cannot be read";
+
+            return ngx_http_guardrail_late_refuse(r, ctx);
+        }
+
+        if (rc == NGX_DONE) {
+            break;
+        }
+
+        rc = ngx_http_guardrail_late_feed(ctx, p, len, &used);
+
+        ctx->late_offset += used;
+
+        if (rc == NGX_AGAIN) {
+            ngx_http_guardrail_step_aside(ctx);
+            return NGX_AGAIN;
+        }
+
+        if (rc != NGX_OK) {
+            return ngx_http_guardrail_late_refuse(r, ctx);
+        }
+    }
+
+    if (guardrail_body_finish(&ctx->body) != GUARDRAIL_OK) {
+        ngx_http_guardrail_take_verdict(ctx);
+        return ngx_http_guardrail_late_refuse(r, ctx);
+    }
+
+    guardrail_body_close(&ctx->body);
+
+    ctx->judged = (ctx->mode == NGX_HTTP_GUARDRAIL_ON);
+
+    return NGX_OK;
+}
+
+
+/* the next bytes that are not judged; NGX_DONE when there are no more */
+
+static ngx_int_t
+ngx_http_guardrail_late_piece(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx, u_char **p, size_t *len)
+{
+    off_t        size;
+    ssize_t      n;
+    ngx_buf_t   *b;
+    ngx_file_t   file;
+
+    while (ctx->late && ctx->late_offset == ngx_buf_size(ctx->late->buf)) {
+
+        if (ctx->late->next == NULL && ctx->body.pending) {
+
+            /* all is taken in, yet the decoder may have more */
+
+            *p = ngx_http_guardrail_worker.read;
+            *len = 0;
+
+            return NGX_OK;
+        }
+
+        ctx->late = ctx->late->next;
+        ctx->late_offset = 0;
+    }
+
+    if (ctx->late == NULL) {
+        return NGX_DONE;
+    }
+
+    b = ctx->late->buf;
+    size = ngx_buf_size(b) - ctx->late_offset;
+
+    if (size > NGX_HTTP_GUARDRAIL_READ) {
+        size = NGX_HTTP_GUARDRAIL_READ;
+    }
+
+    *len = (size_t) size;
+
+    if (ngx_buf_in_memory(b)) {
+        *p = b->pos + ctx->late_offset;
+        return NGX_OK;
+    }
+
+    if (!b->in_file) {
+        return NGX_ERROR;
+    }
+
+    /* a copy: reading moves the offset of a file */
+
+    file = *b->file;
+    file.log = r->connection->log;
+
+    n = ngx_read_file(&file, ngx_http_guardrail_worker.read, *len,
+                      b->file_pos + ctx->late_offset);
+
+    if (n == NGX_ERROR || n == 0) {
+        return NGX_ERROR;
+    }
+
+    *p = ngx_http_guardrail_worker.read;
+    *len = (size_t) n;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_guardrail_late_feed(ngx_http_guardrail_ctx_t *ctx, u_char *p,
+    size_t len, size_t *used)
+{
+    int64_t         *left;
+    guardrail_rc_e   rc;
+
+    left = &ngx_http_guardrail_worker.left;
+    *used = 0;
+
+    ngx_http_guardrail_spend();
+
+    if (*left <= 0) {
+        return NGX_AGAIN;
+    }
+
+    /* that it is read from a file costs too */
+
+    *left -= (int64_t) len;
+
+    rc = guardrail_body_feed(&ctx->body, p, len,
+                             ngx_http_guardrail_worker.scratch, left, used);
+
+    switch (rc) {
+
+    case GUARDRAIL_OK:
+        return NGX_OK;
+
+    case GUARDRAIL_AGAIN:
+        return NGX_AGAIN;
+
+    default:
+        ngx_http_guardrail_take_verdict(ctx);
+        return NGX_DECLINED;
+    }
+}
+
+
+/* a status, or NGX_OK in dry_run, where the rest is not inspected */
+
+static ngx_int_t
+ngx_http_guardrail_late_refuse(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx)
+{
+    guardrail_body_close(&ctx->body);
+
+    if (ctx->mode == NGX_HTTP_GUARDRAIL_DRY_RUN) {
+        ngx_http_guardrail_would_refuse(r, ctx);
+        return NGX_OK;
+    }
+
+    return ngx_http_guardrail_refuse(r, ctx);
+}

@@ -1,0 +1,213 @@
+
+/*
+ * Copyright (C) nginx-guardrail authors
+ */
+
+
+#include "ngx_http_guardrail_module.h"
+
+
+static ngx_int_t ngx_http_guardrail_init(ngx_conf_t *cf);
+static ngx_int_t ngx_http_guardrail_add_handler(
+    ngx_http_core_main_conf_t *cmcf, ngx_http_phases phase,
+    ngx_http_handler_pt handler);
+static void ngx_http_guardrail_end(void *data);
+static void ngx_http_guardrail_free(void *data);
+
+
+static ngx_http_module_t  ngx_http_guardrail_module_ctx = {
+    ngx_http_guardrail_add_variables,      /* preconfiguration */
+    ngx_http_guardrail_init,               /* postconfiguration */
+
+    ngx_http_guardrail_create_main_conf,   /* create main configuration */
+    ngx_http_guardrail_init_main_conf,     /* init main configuration */
+
+    NULL,                                  /* create server configuration */
+    NULL,                                  /* merge server configuration */
+
+    ngx_http_guardrail_create_loc_conf,    /* create location configuration */
+    ngx_http_guardrail_merge_loc_conf      /* merge location configuration */
+};
+
+
+ngx_module_t  ngx_http_guardrail_module = {
+    NGX_MODULE_V1,
+    &ngx_http_guardrail_module_ctx,        /* module context */
+    ngx_http_guardrail_commands,           /* module directives */
+    NGX_HTTP_MODULE,                       /* module type */
+    NULL,                                  /* init master */
+    NULL,                                  /* init module */
+    ngx_http_guardrail_init_worker,        /* init process */
+    NULL,                                  /* init thread */
+    NULL,                                  /* exit thread */
+    ngx_http_guardrail_reject_exit,        /* exit process */
+    NULL,                                  /* exit master */
+    NGX_MODULE_V1_PADDING
+};
+
+
+static ngx_int_t
+ngx_http_guardrail_init(ngx_conf_t *cf)
+{
+    ngx_http_core_main_conf_t  *cmcf;
+
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+
+    if (ngx_http_guardrail_add_handler(cmcf, NGX_HTTP_PREACCESS_PHASE,
+                                       ngx_http_guardrail_preaccess_handler)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_guardrail_add_handler(cmcf, NGX_HTTP_PRECONTENT_PHASE,
+                                       ngx_http_guardrail_precontent_handler)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    ngx_http_guardrail_next_request_body_filter =
+                                             ngx_http_top_request_body_filter;
+    ngx_http_top_request_body_filter = ngx_http_guardrail_request_body_filter;
+
+    ngx_http_guardrail_next_header_filter = ngx_http_top_header_filter;
+    ngx_http_top_header_filter = ngx_http_guardrail_header_filter;
+
+    ngx_http_guardrail_next_body_filter = ngx_http_top_body_filter;
+    ngx_http_top_body_filter = ngx_http_guardrail_body_filter;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_guardrail_add_handler(ngx_http_core_main_conf_t *cmcf,
+    ngx_http_phases phase, ngx_http_handler_pt handler)
+{
+    ngx_http_handler_pt  *h;
+
+    h = ngx_array_push(&cmcf->phases[phase].handlers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = handler;
+
+    return NGX_OK;
+}
+
+
+ngx_uint_t
+ngx_http_guardrail_has_body(ngx_http_request_t *r)
+{
+    return r->headers_in.content_length_n > 0 || r->headers_in.chunked;
+}
+
+
+ngx_http_guardrail_ctx_t *
+ngx_http_guardrail_find_ctx(ngx_http_request_t *r)
+{
+    ngx_pool_cleanup_t        *cln;
+    ngx_http_guardrail_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_guardrail_module);
+
+    if (ctx || !(r->internal || r->filter_finalize)) {
+        return ctx;
+    }
+
+    /* r->ctx is cleared by a redirect, the pool's cleanups are not */
+
+    for (cln = r->pool->cleanup; cln; cln = cln->next) {
+
+        if (cln->handler != ngx_http_guardrail_free) {
+            continue;
+        }
+
+        ctx = cln->data;
+
+        if (ctx->request != r) {
+            continue;
+        }
+
+        if (!r->filter_finalize) {
+            ctx->state = ngx_http_guardrail_new;
+            ctx->inspect = 0;
+        }
+
+        ngx_http_set_ctx(r, ctx, ngx_http_guardrail_module);
+
+        return ctx;
+    }
+
+    return NULL;
+}
+
+
+ngx_http_guardrail_ctx_t *
+ngx_http_guardrail_get_ctx(ngx_http_request_t *r)
+{
+    ngx_pool_cleanup_t        *pcln;
+    ngx_http_cleanup_t        *cln;
+    ngx_http_guardrail_ctx_t  *ctx;
+
+    ctx = ngx_http_guardrail_find_ctx(r);
+
+    if (ctx) {
+        return ctx;
+    }
+
+    pcln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_guardrail_ctx_t));
+    if (pcln == NULL) {
+        return NULL;
+    }
+
+    ctx = pcln->data;
+    ngx_memzero(ctx, sizeof(ngx_http_guardrail_ctx_t));
+
+    cln = ngx_http_cleanup_add(r, 0);
+    if (cln == NULL) {
+        return NULL;
+    }
+
+    ctx->request = r;
+    ctx->last = &ctx->held;
+
+    /* last: a handler set earlier could run on a half-built context */
+
+    cln->data = ctx;
+    cln->handler = ngx_http_guardrail_end;
+    pcln->handler = ngx_http_guardrail_free;
+
+    ngx_http_set_ctx(r, ctx, ngx_http_guardrail_module);
+
+    return ctx;
+}
+
+
+/* the request ends, by any way; it is not logged yet */
+
+static void
+ngx_http_guardrail_end(void *data)
+{
+    ngx_http_guardrail_ctx_t *ctx = data;
+
+    ngx_http_guardrail_leave_queue(ctx);
+    ngx_http_guardrail_log_aborted(ctx->request, ctx);
+    guardrail_body_close(&ctx->body);
+
+    ctx->ended = 1;
+}
+
+
+/* the marker by which find_ctx() knows our cleanup; the rest is done */
+
+static void
+ngx_http_guardrail_free(void *data)
+{
+    ngx_http_guardrail_ctx_t *ctx = data;
+
+    ngx_http_guardrail_leave_queue(ctx);
+    guardrail_body_close(&ctx->body);
+}

@@ -1,0 +1,367 @@
+
+/*
+ * Copyright (C) nginx-guardrail authors
+ *
+ * What the files of the glue share.  One file per concern:
+ *
+ *   module       tables, phase and filter registration, the context
+ *   conf         directives: setters, merging, cross-checks, evaluation
+ *   head         what the request's header says of its body
+ *   gate         PREACCESS and PRECONTENT, reading the body
+ *   late         bodies that were read before the gate
+ *   body_filter  buffers -> core/body -> HTTP status
+ *   reject       a verdict: the log line, the body that vanishes
+ *   answer       a verdict: what the client is told
+ *   worker       budget, stepping aside, decoder memory of this worker
+ *   variables    what logs and other modules are told
+ */
+
+
+#ifndef NGX_HTTP_GUARDRAIL_MODULE_H
+#define NGX_HTTP_GUARDRAIL_MODULE_H
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "body/guardrail_body.h"
+#include "fmt/guardrail_fmt.h"
+
+
+#define NGX_HTTP_GUARDRAIL_OFF      0
+#define NGX_HTTP_GUARDRAIL_ON       1
+#define NGX_HTTP_GUARDRAIL_DRY_RUN  2
+
+
+#define NGX_HTTP_GUARDRAIL_FORMAT_AUTO    0
+#define NGX_HTTP_GUARDRAIL_FORMAT_NONE    1
+#define NGX_HTTP_GUARDRAIL_FORMAT_NDJSON  2
+
+
+/*
+ * The value of a directive that may contain variables: the constant n, or
+ * cv, to be evaluated once for each location that a request enters.
+ */
+
+typedef struct {
+    ngx_http_complex_value_t         *cv;
+    uint64_t                          n;
+    ngx_uint_t                        set;
+} ngx_http_guardrail_value_t;
+
+
+typedef struct {
+    size_t                            decoder_memory;   /* 0: no limit */
+    ngx_int_t                         request_id;       /* variable's index */
+} ngx_http_guardrail_main_conf_t;
+
+
+typedef struct {
+    ngx_http_guardrail_value_t        mode;
+    ngx_http_guardrail_value_t        max_body;
+    ngx_http_guardrail_value_t        max_decoded;
+    ngx_http_guardrail_value_t        ratio;
+    ngx_http_guardrail_value_t        ratio_floor;
+    ngx_http_guardrail_value_t        max_records;
+    ngx_http_guardrail_value_t        max_record_size;
+
+    ngx_flag_t                        buffering;
+    ngx_uint_t                        encodings;        /* mask of codings */
+    ngx_uint_t                        format;
+    ngx_uint_t                        log_level;
+    ngx_uint_t                        error_format;
+    ngx_str_t                         label;
+
+    /* the core's, taken over: 0 is no limit */
+
+    off_t                             client_max_body_size;
+} ngx_http_guardrail_loc_conf_t;
+
+
+#define ngx_http_guardrail_configured(glcf)                                   \
+    ((glcf)->mode.cv != NULL || (glcf)->mode.n != NGX_HTTP_GUARDRAIL_OFF)
+
+
+/* what the header says of the body; parsed once for each request */
+
+typedef struct {
+    guardrail_coding_e                coding;
+    ngx_str_t                         encoding;     /* the first coding */
+    ngx_str_t                         type;         /* lower case */
+    ngx_uint_t                        types;        /* Content-Type lines */
+
+    unsigned                          parsed:1;
+    unsigned                          codings:1;    /* more than one */
+    unsigned                          unknown:1;    /* not one of ours */
+    unsigned                          charset:1;    /* a foreign one */
+    unsigned                          underscore_encoding:1;
+    unsigned                          underscore_type:1;
+} ngx_http_guardrail_head_t;
+
+
+/* where the request stands in the gate of its present location */
+
+typedef enum {
+    ngx_http_guardrail_new = 0,
+    ngx_http_guardrail_reading,
+    ngx_http_guardrail_late,
+    ngx_http_guardrail_passed
+} ngx_http_guardrail_state_e;
+
+
+typedef struct ngx_http_guardrail_ctx_s  ngx_http_guardrail_ctx_t;
+
+struct ngx_http_guardrail_ctx_s {
+    ngx_http_request_t               *request;
+    ngx_http_guardrail_loc_conf_t    *conf;         /* judges by it */
+    ngx_uint_t                        mode;
+    ngx_http_guardrail_state_e        state;
+
+    guardrail_body_t                  body;
+    guardrail_alloc_t                 alloc;
+    size_t                            decoder_size;
+
+    ngx_http_guardrail_head_t         head;
+
+    off_t                             received;     /* seen by the filter */
+    off_t                             bound;        /* of received, or 0 */
+
+    /* bufs of a coded body that are not judged to their end */
+
+    ngx_chain_t                      *held;
+    ngx_chain_t                     **last;
+    size_t                            offset;       /* judged of held->buf */
+
+    /* a late body */
+
+    ngx_chain_t                      *late;
+    off_t                             late_offset;
+
+    ngx_queue_t                       queue;        /* of those who wait */
+
+    /* the verdict */
+
+    guardrail_rc_e                    rc;
+    ngx_uint_t                        status;
+    uint64_t                          limit;
+    uint64_t                          observed;
+    uint64_t                          observed_input;
+    const char                       *unit;
+    const char                       *error;
+    ngx_str_t                         observed_text;
+    ngx_str_t                         limit_text;
+    ngx_uint_t                        uri_changes;
+    ngx_buf_t                        *answer;
+
+    unsigned                          entered:1;    /* a mode was evaluated */
+    unsigned                          inspect:1;    /* the filter is to judge */
+    unsigned                          judged:1;     /* to its end, mode on */
+    unsigned                          waiting:1;    /* stands in the queue */
+    unsigned                          refused:1;
+    unsigned                          would:1;      /* dry_run: excess seen */
+    unsigned                          declared:1;   /* by Content-Length */
+    unsigned                          plain:1;      /* nginx's own page */
+    unsigned                          complete:1;   /* all of it is stored */
+    unsigned                          close:1;      /* close the connection */
+    unsigned                          aborted:1;
+    unsigned                          answered:1;
+    unsigned                          ended:1;      /* nothing goes on */
+};
+
+
+/* the module */
+
+extern ngx_module_t  ngx_http_guardrail_module;
+
+/*
+ * The context of r, NULL if there is none.  It survives redirects; the state
+ * is ngx_http_guardrail_new again after each of them.
+ */
+
+ngx_http_guardrail_ctx_t *ngx_http_guardrail_find_ctx(ngx_http_request_t *r);
+
+/* the same, made if there is none; NULL when there is no memory */
+
+ngx_http_guardrail_ctx_t *ngx_http_guardrail_get_ctx(ngx_http_request_t *r);
+
+ngx_uint_t ngx_http_guardrail_has_body(ngx_http_request_t *r);
+
+
+/* conf */
+
+extern ngx_command_t  ngx_http_guardrail_commands[];
+
+void *ngx_http_guardrail_create_main_conf(ngx_conf_t *cf);
+char *ngx_http_guardrail_init_main_conf(ngx_conf_t *cf, void *conf);
+void *ngx_http_guardrail_create_loc_conf(ngx_conf_t *cf);
+char *ngx_http_guardrail_merge_loc_conf(ngx_conf_t *cf, void *parent,
+    void *child);
+
+/* on, off or dry_run; what cannot be read is on */
+
+ngx_int_t ngx_http_guardrail_eval_mode(ngx_http_request_t *r,
+    ngx_http_guardrail_loc_conf_t *glcf, ngx_uint_t *mode);
+
+/*
+ * The limits in force, without format and coding.  constant: only those
+ * without variables, the others as no limit.  NGX_ERROR, logged, if a value
+ * cannot be read; in dry_run such a value is no limit.
+ */
+
+ngx_int_t ngx_http_guardrail_eval_limits(ngx_http_request_t *r,
+    ngx_http_guardrail_loc_conf_t *glcf, ngx_uint_t mode, ngx_uint_t constant,
+    guardrail_body_limits_t *limits);
+
+/* of max_body while nobody knows yet under which limits a body is read */
+
+off_t ngx_http_guardrail_early_bound(ngx_http_guardrail_loc_conf_t *glcf);
+
+
+/* head */
+
+void ngx_http_guardrail_parse_head(ngx_http_request_t *r,
+    ngx_http_guardrail_head_t *head);
+
+/*
+ * Judges the head by limits and fills in their format and coding.  declared
+ * is the length of the body, -1 if it is not known.  Sets the verdict in ctx
+ * when it is not GUARDRAIL_OK.
+ */
+
+guardrail_rc_e ngx_http_guardrail_judge_head(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx, ngx_http_guardrail_loc_conf_t *glcf,
+    guardrail_body_limits_t *limits, off_t declared);
+
+/* "gzip, deflate": what Accept-Encoding says of a mask of codings */
+
+void ngx_http_guardrail_encodings(ngx_uint_t mask, ngx_str_t *s);
+
+
+/* gate */
+
+ngx_int_t ngx_http_guardrail_preaccess_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_guardrail_precontent_handler(ngx_http_request_t *r);
+
+
+/* late */
+
+/* something read the body, or threw it away, before the gate */
+
+ngx_uint_t ngx_http_guardrail_is_late(ngx_http_request_t *r);
+
+/* the bytes that are stored, -1 if some of the body is gone */
+
+off_t ngx_http_guardrail_stored(ngx_http_request_t *r);
+
+/* NGX_OK, NGX_AGAIN (it waits, and the phases run again), or a status */
+
+ngx_int_t ngx_http_guardrail_judge_late(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx);
+
+
+/* body_filter */
+
+extern ngx_http_request_body_filter_pt
+    ngx_http_guardrail_next_request_body_filter;
+
+ngx_int_t ngx_http_guardrail_request_body_filter(ngx_http_request_t *r,
+    ngx_chain_t *in);
+
+
+/* reject */
+
+/* takes the verdict of ctx->body over */
+
+void ngx_http_guardrail_take_verdict(ngx_http_guardrail_ctx_t *ctx);
+
+/* sets a verdict that is not the body's */
+
+void ngx_http_guardrail_set_verdict(ngx_http_guardrail_ctx_t *ctx,
+    guardrail_rc_e rc, uint64_t limit, uint64_t observed);
+
+/*
+ * Refuses by the verdict in ctx: logs, makes the body vanish, drops
+ * keep-alive.  Returns the HTTP status, to be returned by the caller.
+ */
+
+ngx_int_t ngx_http_guardrail_refuse(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx);
+
+/* dry_run: logs the verdict in ctx, once, and lets the body pass */
+
+void ngx_http_guardrail_would_refuse(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx);
+
+/* 413 as plain nginx does it, by client_max_body_size */
+
+ngx_int_t ngx_http_guardrail_refuse_plain(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx, uint64_t limit, uint64_t observed);
+
+/* a client that went away while its body was read; at the end of a request */
+
+void ngx_http_guardrail_log_aborted(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx);
+
+/* limit and observed as text, as in the log; nothing where there is none */
+
+void ngx_http_guardrail_fmt_limit(guardrail_fmt_t *f,
+    ngx_http_guardrail_ctx_t *ctx);
+void ngx_http_guardrail_fmt_observed(guardrail_fmt_t *f,
+    ngx_http_guardrail_ctx_t *ctx);
+ngx_uint_t ngx_http_guardrail_has_limit(ngx_http_guardrail_ctx_t *ctx);
+
+void ngx_http_guardrail_reject_exit(ngx_cycle_t *cycle);
+
+
+/* answer */
+
+extern ngx_http_output_header_filter_pt  ngx_http_guardrail_next_header_filter;
+extern ngx_http_output_body_filter_pt    ngx_http_guardrail_next_body_filter;
+
+ngx_int_t ngx_http_guardrail_header_filter(ngx_http_request_t *r);
+ngx_int_t ngx_http_guardrail_body_filter(ngx_http_request_t *r,
+    ngx_chain_t *in);
+
+
+/* worker */
+
+/* bytes read at a time of a late body in a file */
+
+#define NGX_HTTP_GUARDRAIL_READ  32768
+
+typedef struct {
+    int64_t                           left;         /* of this pass */
+    const guardrail_ndjson_ops_t     *ndjson;
+    u_char                            scratch[GUARDRAIL_BODY_QUANTUM];
+    u_char                            read[NGX_HTTP_GUARDRAIL_READ];
+} ngx_http_guardrail_worker_t;
+
+extern ngx_http_guardrail_worker_t  ngx_http_guardrail_worker;
+
+ngx_int_t ngx_http_guardrail_init_worker(ngx_cycle_t *cycle);
+
+/* the budget was touched: have it refilled in the next pass */
+
+void ngx_http_guardrail_spend(void);
+
+/* stands in line for the next pass */
+
+void ngx_http_guardrail_step_aside(ngx_http_guardrail_ctx_t *ctx);
+void ngx_http_guardrail_leave_queue(ngx_http_guardrail_ctx_t *ctx);
+
+/* the decoder memory of ctx, out of this worker's */
+
+void ngx_http_guardrail_init_alloc(ngx_http_guardrail_ctx_t *ctx);
+
+/* bytes that the decoders alive in this worker hold */
+
+size_t ngx_http_guardrail_decoder_memory(void);
+
+
+/* variables */
+
+ngx_int_t ngx_http_guardrail_add_variables(ngx_conf_t *cf);
+
+
+#endif /* NGX_HTTP_GUARDRAIL_MODULE_H */

@@ -1,0 +1,439 @@
+
+/*
+ * Copyright (C) nginx-guardrail authors
+ *
+ * What happens to a request that is refused: it is logged, its body vanishes,
+ * and the connection does not outlive it.
+ */
+
+
+#include "ngx_http_guardrail_module.h"
+
+
+/* a flood of refusals must not become a flood of log lines */
+
+#define NGX_HTTP_GUARDRAIL_LOG_RATE   100       /* a second, of a worker */
+
+#define NGX_HTTP_GUARDRAIL_LOG_LINE   1024
+#define NGX_HTTP_GUARDRAIL_LOG_TEXT   64        /* bytes of foreign text */
+
+
+typedef struct {
+    time_t            sec;
+    ngx_uint_t        lines;                    /* written in that second */
+    ngx_uint_t        hidden;                   /* not written, not told */
+    ngx_event_t       event;
+    ngx_connection_t  dummy;                    /* debug builds look at it */
+} ngx_http_guardrail_log_t;
+
+
+static void ngx_http_guardrail_vanish(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx);
+static ngx_int_t ngx_http_guardrail_vanish_subrequest(ngx_http_request_t *r);
+static void ngx_http_guardrail_log(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx, const char *verdict, ngx_uint_t level);
+static ngx_uint_t ngx_http_guardrail_log_allowed(void);
+static void ngx_http_guardrail_log_hidden(ngx_event_t *ev);
+
+
+static ngx_http_guardrail_log_t  ngx_http_guardrail_log_state;
+
+
+void
+ngx_http_guardrail_take_verdict(ngx_http_guardrail_ctx_t *ctx)
+{
+    size_t                           used;
+    guardrail_body_t                *b;
+    ngx_http_guardrail_main_conf_t  *gmcf;
+
+    b = &ctx->body;
+
+    ngx_http_guardrail_set_verdict(ctx, b->rc, b->limit, b->observed);
+
+    ctx->observed_input = b->observed_input;
+    ctx->unit = b->unit;
+    ctx->error = b->error;
+
+    if (b->rc == GUARDRAIL_DECODER_MEMORY) {
+        gmcf = ngx_http_get_module_main_conf(ctx->request,
+                                             ngx_http_guardrail_module);
+        used = ngx_http_guardrail_decoder_memory();
+
+        ctx->limit = gmcf->decoder_memory;
+        ctx->observed = used + b->codec->memory;
+    }
+}
+
+
+void
+ngx_http_guardrail_set_verdict(ngx_http_guardrail_ctx_t *ctx,
+    guardrail_rc_e rc, uint64_t limit, uint64_t observed)
+{
+    ctx->rc = rc;
+    ctx->status = guardrail_rc_info(rc)->http;
+    ctx->limit = limit;
+    ctx->observed = observed;
+    ctx->observed_input = 0;
+    ctx->unit = NULL;
+    ctx->error = NULL;
+}
+
+
+ngx_int_t
+ngx_http_guardrail_refuse(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx)
+{
+    ctx->refused = 1;
+    ctx->uri_changes = r->uri_changes;
+
+    ngx_http_guardrail_log(r, ctx, "rejected", ctx->conf->log_level);
+
+    if (r != r->main) {
+
+        if (ngx_http_guardrail_vanish_subrequest(r) != NGX_OK) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        return (ngx_int_t) ctx->status;
+    }
+
+    ngx_http_guardrail_vanish(r, ctx);
+
+    return (ngx_int_t) ctx->status;
+}
+
+
+void
+ngx_http_guardrail_would_refuse(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx)
+{
+    if (ctx->would) {
+        return;
+    }
+
+    ctx->would = 1;
+
+    ngx_http_guardrail_log(r, ctx, "would reject", ctx->conf->log_level);
+}
+
+
+ngx_int_t
+ngx_http_guardrail_refuse_plain(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx, uint64_t limit, uint64_t observed)
+{
+    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                  "client intended to send too large body: %uL bytes",
+                  observed);
+
+    ngx_http_guardrail_set_verdict(ctx, GUARDRAIL_MAX_BODY, limit, observed);
+
+    ctx->refused = 1;
+    ctx->plain = 1;
+    ctx->uri_changes = r->uri_changes;
+
+    guardrail_body_close(&ctx->body);
+    ngx_http_guardrail_vanish(r, ctx);
+
+    return (ngx_int_t) ctx->status;
+}
+
+
+/*
+ * A refused body is gone, for error_page too: its location must neither read
+ * nor forward it, nor send its length without it.  An empty request_body does
+ * that; what the client still sends is read and dropped by lingering close,
+ * or by HTTP/2 itself.
+ *
+ * ngx_http_discard_request_body() would count content_length_n down, and send
+ * "100 Continue" to a client that waits for it.
+ */
+
+static void
+ngx_http_guardrail_vanish(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx)
+{
+    ngx_uint_t                i;
+    ngx_list_part_t          *part;
+    ngx_table_elt_t          *h;
+    ngx_http_request_body_t  *rb;
+
+    rb = r->request_body;
+
+    /* keep-alive stays only if the whole request was read before */
+
+    ctx->close = !ctx->complete;
+
+    if (r->discard_body) {
+
+        /* what ngx_http_discard_request_body() took for its handler */
+
+        r->discard_body = 0;
+        r->count--;
+        ctx->close = 1;
+    }
+
+    if (ctx->close) {
+        r->keepalive = 0;
+        r->lingering_close = 1;
+        r->read_event_handler = ngx_http_block_reading;
+    }
+
+    ctx->held = NULL;
+    ctx->last = &ctx->held;
+    ctx->inspect = 0;
+
+    if (rb == NULL) {
+        rb = ngx_pcalloc(r->pool, sizeof(ngx_http_request_body_t));
+
+        /* without memory: content_length_n says 0, and nothing is read */
+
+        r->request_body = rb;
+    }
+
+    if (rb) {
+
+        if (rb->temp_file && rb->temp_file->persistent
+            && rb->temp_file->file.fd != NGX_INVALID_FILE)
+        {
+            (void) ngx_delete_file(rb->temp_file->file.name.data);
+        }
+
+        rb->bufs = NULL;
+        rb->temp_file = NULL;
+    }
+
+    r->reading_body = 0;
+    r->expect_tested = 1;
+
+    r->headers_in.content_length_n = 0;
+    r->headers_in.chunked = 0;
+
+    /* backends are sent these as they came, or as text */
+
+    for (part = &r->headers_in.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+
+            if (h[i].key.len == 14
+                && ngx_strncmp(h[i].lowcase_key, "content-length", 14) == 0)
+            {
+                ngx_str_set(&h[i].value, "0");
+
+            } else if (h[i].key.len == 17
+                       && ngx_strncmp(h[i].lowcase_key, "transfer-encoding",
+                                      17)
+                          == 0)
+            {
+                ngx_str_set(&h[i].value, "");
+            }
+        }
+    }
+
+#if (NGX_HTTP_V2)
+    if (r->stream) {
+        r->stream->skip_data = 1;
+    }
+#endif
+}
+
+
+/* the main request's body and header stay as they are */
+
+static ngx_int_t
+ngx_http_guardrail_vanish_subrequest(ngx_http_request_t *r)
+{
+    r->request_body = ngx_pcalloc(r->pool, sizeof(ngx_http_request_body_t));
+
+    if (r->request_body == NULL) {
+        return NGX_ERROR;
+    }
+
+    r->headers_in.content_length_n = 0;
+    r->headers_in.content_length = NULL;
+    r->headers_in.chunked = 0;
+
+    return NGX_OK;
+}
+
+
+ngx_uint_t
+ngx_http_guardrail_has_limit(ngx_http_guardrail_ctx_t *ctx)
+{
+    return guardrail_rc_info(ctx->rc)->unit != NULL;
+}
+
+
+void
+ngx_http_guardrail_fmt_limit(guardrail_fmt_t *f, ngx_http_guardrail_ctx_t *ctx)
+{
+    if (ngx_http_guardrail_has_limit(ctx)) {
+        guardrail_fmt_u64(f, ctx->limit);
+
+    } else if (ctx->rc == GUARDRAIL_ENCODING) {
+        guardrail_fmt_printable(f, (char *) ctx->limit_text.data,
+                                ctx->limit_text.len);
+    }
+}
+
+
+void
+ngx_http_guardrail_fmt_observed(guardrail_fmt_t *f,
+    ngx_http_guardrail_ctx_t *ctx)
+{
+    size_t  len;
+
+    if (ctx->rc == GUARDRAIL_MAX_RATIO) {
+        guardrail_fmt_quotient(f, ctx->observed, ctx->observed_input, 1);
+
+    } else if (ngx_http_guardrail_has_limit(ctx)) {
+        guardrail_fmt_u64(f, ctx->observed);
+
+    } else if (ctx->rc == GUARDRAIL_ENCODING) {
+        len = ngx_min(ctx->observed_text.len, NGX_HTTP_GUARDRAIL_LOG_TEXT);
+        guardrail_fmt_printable(f, (char *) ctx->observed_text.data, len);
+    }
+}
+
+
+static void
+ngx_http_guardrail_log(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
+    const char *verdict, ngx_uint_t level)
+{
+    char                       buf[NGX_HTTP_GUARDRAIL_LOG_LINE];
+    guardrail_fmt_t            f;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    if (r->connection->log->log_level < level
+        || !ngx_http_guardrail_log_allowed())
+    {
+        return;
+    }
+
+    guardrail_fmt_init(&f, buf, sizeof(buf));
+    guardrail_fmt_text(&f, guardrail_rc_info(ctx->rc)->name);
+
+    if (ngx_http_guardrail_has_limit(ctx)) {
+        guardrail_fmt_text(&f, " limit ");
+        ngx_http_guardrail_fmt_limit(&f, ctx);
+        guardrail_fmt_text(&f, " observed ");
+        ngx_http_guardrail_fmt_observed(&f, ctx);
+
+        if (ctx->unit) {
+            guardrail_fmt_text(&f, " ");
+            guardrail_fmt_text(&f, ctx->unit);
+        }
+
+    } else if (ctx->rc == GUARDRAIL_ENCODING) {
+        guardrail_fmt_text(&f, " limit \"");
+        ngx_http_guardrail_fmt_limit(&f, ctx);
+        guardrail_fmt_text(&f, "\" observed \"");
+        ngx_http_guardrail_fmt_observed(&f, ctx);
+        guardrail_fmt_text(&f, "\"");
+
+    } else if (ctx->error) {
+        guardrail_fmt_text(&f, " (");
+        guardrail_fmt_text(&f, ctx->error);
+        guardrail_fmt_text(&f, ")");
+    }
+
+    guardrail_fmt_text(&f, ", wire ");
+    guardrail_fmt_u64(&f, ctx->body.wire);
+    guardrail_fmt_text(&f, " decoded ");
+    guardrail_fmt_u64(&f, ctx->body.decoded);
+    guardrail_fmt_text(&f, " records ");
+    guardrail_fmt_u64(&f, ctx->body.nd.records);
+    guardrail_fmt_text(&f, ", tenant \"anonymous\", location \"");
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    guardrail_fmt_printable(&f, (char *) clcf->name.data, clcf->name.len);
+    guardrail_fmt_text(&f, "\"");
+
+    ngx_log_error(level, r->connection->log, 0, "guardrail: %s: %*s", verdict,
+                  (size_t) (f.pos - buf), buf);
+}
+
+
+static ngx_uint_t
+ngx_http_guardrail_log_allowed(void)
+{
+    ngx_http_guardrail_log_t  *log;
+
+    log = &ngx_http_guardrail_log_state;
+
+    if (log->sec != ngx_time()) {
+        log->sec = ngx_time();
+        log->lines = 0;
+    }
+
+    if (log->lines < NGX_HTTP_GUARDRAIL_LOG_RATE) {
+        log->lines++;
+        return 1;
+    }
+
+    log->hidden++;
+
+    if (!log->event.timer_set) {
+        log->event.handler = ngx_http_guardrail_log_hidden;
+        log->event.log = ngx_cycle->log;
+        log->event.data = &log->dummy;
+        log->dummy.fd = (ngx_socket_t) -1;
+        log->event.cancelable = 1;
+
+        ngx_add_timer(&log->event, 1000);
+    }
+
+    return 0;
+}
+
+
+static void
+ngx_http_guardrail_log_hidden(ngx_event_t *ev)
+{
+    ngx_http_guardrail_log_t  *log;
+
+    log = &ngx_http_guardrail_log_state;
+
+    if (log->hidden) {
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                      "guardrail: %ui refusals not logged", log->hidden);
+        log->hidden = 0;
+    }
+}
+
+
+void
+ngx_http_guardrail_reject_exit(ngx_cycle_t *cycle)
+{
+    ngx_http_guardrail_log_hidden(NULL);
+}
+
+
+void
+ngx_http_guardrail_log_aborted(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx)
+{
+    ngx_connection_t  *c;
+
+    c = r->connection;
+
+    if (ctx->ended || ctx->refused || !(c->error || c->timedout)) {
+        return;
+    }
+
+    /* only while it uploads, or while its body is being judged */
+
+    if (!ctx->inspect || ctx->body.finished) {
+
+        if (ctx->state != ngx_http_guardrail_late) {
+            return;
+        }
+    }
+
+    ctx->aborted = 1;
+
+    ngx_log_error(NGX_LOG_INFO, c->log, 0,
+                  "guardrail: aborted: client_gone, wire %uL decoded %uL "
+                  "records %uL", ctx->body.wire, ctx->body.decoded,
+                  ctx->body.nd.records);
+}

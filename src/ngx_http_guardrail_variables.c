@@ -1,0 +1,276 @@
+
+/*
+ * Copyright (C) nginx-guardrail authors
+ */
+
+
+#include "ngx_http_guardrail_module.h"
+
+
+/* what a variable shows; all of them change while a request is served */
+
+typedef enum {
+    ngx_http_guardrail_var_verdict = 0,
+    ngx_http_guardrail_var_reason,
+    ngx_http_guardrail_var_limit,
+    ngx_http_guardrail_var_observed,
+    ngx_http_guardrail_var_tenant,
+    ngx_http_guardrail_var_format,
+    ngx_http_guardrail_var_encoding,
+    ngx_http_guardrail_var_body_bytes,
+    ngx_http_guardrail_var_decoded_bytes,
+    ngx_http_guardrail_var_ratio,
+    ngx_http_guardrail_var_records,
+    ngx_http_guardrail_var_largest_record,
+    ngx_http_guardrail_var_none
+} ngx_http_guardrail_var_e;
+
+
+#define NGX_HTTP_GUARDRAIL_VAR_SIZE  128
+
+
+static ngx_int_t ngx_http_guardrail_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static const char *ngx_http_guardrail_verdict(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx);
+static ngx_uint_t ngx_http_guardrail_fmt_variable(ngx_http_request_t *r,
+    guardrail_fmt_t *f, ngx_http_guardrail_ctx_t *ctx, uintptr_t var);
+static ngx_uint_t ngx_http_guardrail_fmt_verdict(guardrail_fmt_t *f,
+    ngx_http_guardrail_ctx_t *ctx, uintptr_t var);
+static ngx_uint_t ngx_http_guardrail_fmt_measure(guardrail_fmt_t *f,
+    ngx_http_guardrail_ctx_t *ctx, uintptr_t var);
+static const char *ngx_http_guardrail_format_name(
+    ngx_http_guardrail_ctx_t *ctx);
+
+
+#define ngx_http_guardrail_var(name, var)                                     \
+    { ngx_string("guardrail_" name), NULL, ngx_http_guardrail_variable,       \
+      ngx_http_guardrail_var_ ## var, NGX_HTTP_VAR_NOCACHEABLE, 0 }
+
+
+static ngx_http_variable_t  ngx_http_guardrail_vars[] = {
+
+    ngx_http_guardrail_var("verdict", verdict),
+    ngx_http_guardrail_var("reason", reason),
+    ngx_http_guardrail_var("limit", limit),
+    ngx_http_guardrail_var("observed", observed),
+    ngx_http_guardrail_var("tenant", tenant),
+    ngx_http_guardrail_var("format", format),
+    ngx_http_guardrail_var("encoding", encoding),
+    ngx_http_guardrail_var("body_bytes", body_bytes),
+    ngx_http_guardrail_var("decoded_bytes", decoded_bytes),
+    ngx_http_guardrail_var("ratio", ratio),
+    ngx_http_guardrail_var("records", records),
+    ngx_http_guardrail_var("largest_record", largest_record),
+
+    /* known, so that a log format can name them, and empty as yet */
+
+    ngx_http_guardrail_var("policy", none),
+    ngx_http_guardrail_var("json_depth", none),
+    ngx_http_guardrail_var("memory", none),
+    ngx_http_guardrail_var("queue_time", none),
+
+    ngx_http_null_variable
+};
+
+
+ngx_int_t
+ngx_http_guardrail_add_variables(ngx_conf_t *cf)
+{
+    ngx_http_variable_t  *var, *v;
+
+    for (v = ngx_http_guardrail_vars; v->name.len; v++) {
+
+        var = ngx_http_add_variable(cf, &v->name, v->flags);
+        if (var == NULL) {
+            return NGX_ERROR;
+        }
+
+        var->get_handler = v->get_handler;
+        var->data = v->data;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_guardrail_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    char                       buf[NGX_HTTP_GUARDRAIL_VAR_SIZE];
+    size_t                     len;
+    guardrail_fmt_t            f;
+    ngx_http_guardrail_ctx_t  *ctx;
+
+    guardrail_fmt_init(&f, buf, sizeof(buf));
+
+    ctx = ngx_http_guardrail_find_ctx(r->main);
+
+    if (!ngx_http_guardrail_fmt_variable(r, &f, ctx, data)) {
+        v->not_found = 1;
+        return NGX_OK;
+    }
+
+    len = (size_t) (f.pos - buf);
+
+    v->data = ngx_pnalloc(r->pool, len + 1);
+    if (v->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(v->data, buf, len);
+
+    v->len = (unsigned) len & 0xfffffff;
+    v->valid = 1;
+    v->no_cacheable = 1;
+    v->not_found = 0;
+
+    return NGX_OK;
+}
+
+
+static const char *
+ngx_http_guardrail_verdict(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx)
+{
+    ngx_http_guardrail_loc_conf_t  *glcf;
+
+    if (ctx) {
+
+        if (ctx->refused) {
+            return "reject";
+        }
+
+        if (ctx->aborted) {
+            return "aborted";
+        }
+
+        if (ctx->would) {
+            return "would_reject";
+        }
+
+        if (ctx->entered) {
+            return (ctx->mode == NGX_HTTP_GUARDRAIL_OFF) ? "off" : "pass";
+        }
+    }
+
+    /* the gate has nothing to do for a request without a body */
+
+    glcf = ngx_http_get_module_loc_conf(r, ngx_http_guardrail_module);
+
+    return ngx_http_guardrail_configured(glcf) ? "pass" : "off";
+}
+
+
+static ngx_uint_t
+ngx_http_guardrail_fmt_variable(ngx_http_request_t *r, guardrail_fmt_t *f,
+    ngx_http_guardrail_ctx_t *ctx, uintptr_t var)
+{
+    switch (var) {
+
+    case ngx_http_guardrail_var_verdict:
+        guardrail_fmt_text(f, ngx_http_guardrail_verdict(r->main, ctx));
+        return 1;
+
+    case ngx_http_guardrail_var_tenant:
+        guardrail_fmt_text(f, "anonymous");
+        return 1;
+
+    case ngx_http_guardrail_var_none:
+        return 0;
+
+    case ngx_http_guardrail_var_reason:
+    case ngx_http_guardrail_var_limit:
+    case ngx_http_guardrail_var_observed:
+        return ctx && ngx_http_guardrail_fmt_verdict(f, ctx, var);
+
+    default:
+        return ctx && ngx_http_guardrail_fmt_measure(f, ctx, var);
+    }
+}
+
+
+static ngx_uint_t
+ngx_http_guardrail_fmt_verdict(guardrail_fmt_t *f,
+    ngx_http_guardrail_ctx_t *ctx, uintptr_t var)
+{
+    if (ctx->aborted && var == ngx_http_guardrail_var_reason) {
+        guardrail_fmt_text(f, "client_gone");
+        return 1;
+    }
+
+    if (!ctx->refused && !ctx->would) {
+        return 0;
+    }
+
+    switch (var) {
+
+    case ngx_http_guardrail_var_reason:
+        guardrail_fmt_text(f, guardrail_rc_info(ctx->rc)->name);
+        return 1;
+
+    case ngx_http_guardrail_var_limit:
+        ngx_http_guardrail_fmt_limit(f, ctx);
+        break;
+
+    default: /* ngx_http_guardrail_var_observed */
+        ngx_http_guardrail_fmt_observed(f, ctx);
+    }
+
+    return ngx_http_guardrail_has_limit(ctx)
+           || ctx->rc == GUARDRAIL_ENCODING;
+}
+
+
+static ngx_uint_t
+ngx_http_guardrail_fmt_measure(guardrail_fmt_t *f,
+    ngx_http_guardrail_ctx_t *ctx, uintptr_t var)
+{
+    guardrail_body_t  *b;
+
+    b = &ctx->body;
+
+    switch (var) {
+
+    case ngx_http_guardrail_var_format:
+        guardrail_fmt_text(f, ngx_http_guardrail_format_name(ctx));
+        return 1;
+
+    case ngx_http_guardrail_var_encoding:
+        guardrail_fmt_text(f, b->codec ? b->codec->name : "identity");
+        return 1;
+
+    case ngx_http_guardrail_var_body_bytes:
+        guardrail_fmt_u64(f, b->wire);
+        return 1;
+
+    case ngx_http_guardrail_var_decoded_bytes:
+        guardrail_fmt_u64(f, b->decoded);
+        return 1;
+
+    case ngx_http_guardrail_var_ratio:
+
+        if (b->wire == 0) {
+            return 0;
+        }
+
+        guardrail_fmt_quotient(f, b->decoded, b->wire, 3);
+        return 1;
+
+    case ngx_http_guardrail_var_records:
+        guardrail_fmt_u64(f, b->nd.records);
+        return 1;
+
+    default: /* ngx_http_guardrail_var_largest_record */
+        guardrail_fmt_u64(f, b->nd.largest);
+        return 1;
+    }
+}
+
+
+static const char *
+ngx_http_guardrail_format_name(ngx_http_guardrail_ctx_t *ctx)
+{
+    return (ctx->body.format == GUARDRAIL_FORMAT_NDJSON) ? "ndjson" : "none";
+}

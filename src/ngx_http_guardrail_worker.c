@@ -1,0 +1,237 @@
+
+/*
+ * Copyright (C) nginx-guardrail authors
+ *
+ * What the requests of a worker share: a budget of work for one pass of the
+ * event loop, the queue of those who wait for the next, and the memory of
+ * decoders.
+ *
+ * The budget is one for all requests: with one for each, 16 uploads that
+ * inflate made others wait for 20 ms.  It is refilled only by an event of our
+ * own, which runs once in each iteration of the event loop.
+ */
+
+
+#include "ngx_http_guardrail_module.h"
+
+
+/* bytes of output of a decoder, or what costs as much, in one pass */
+
+#define NGX_HTTP_GUARDRAIL_BUDGET  (256 * 1024)
+
+/* decoders with more history than this share half of the memory */
+
+#define NGX_HTTP_GUARDRAIL_SMALL_WINDOW  65536
+
+
+static void ngx_http_guardrail_resume(ngx_event_t *ev);
+static void ngx_http_guardrail_wake(ngx_http_guardrail_ctx_t *ctx);
+static void *ngx_http_guardrail_alloc(void *opaque, size_t size);
+static void ngx_http_guardrail_release(void *opaque, void *p);
+
+
+ngx_http_guardrail_worker_t  ngx_http_guardrail_worker;
+
+static ngx_event_t           ngx_http_guardrail_event;
+static ngx_queue_t           ngx_http_guardrail_waiting;
+static size_t                ngx_http_guardrail_decoders;
+static size_t                ngx_http_guardrail_large_decoders;
+
+
+ngx_int_t
+ngx_http_guardrail_init_worker(ngx_cycle_t *cycle)
+{
+    ngx_memzero(&ngx_http_guardrail_event, sizeof(ngx_event_t));
+
+    ngx_http_guardrail_event.handler = ngx_http_guardrail_resume;
+    ngx_http_guardrail_event.log = cycle->log;
+
+    ngx_queue_init(&ngx_http_guardrail_waiting);
+
+    ngx_http_guardrail_worker.left = NGX_HTTP_GUARDRAIL_BUDGET;
+    ngx_http_guardrail_worker.ndjson = guardrail_ndjson_select();
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_guardrail_spend(void)
+{
+    /* ngx_posted_events is drained in one go: it would be the same pass */
+
+    if (!ngx_http_guardrail_event.posted) {
+        ngx_post_event(&ngx_http_guardrail_event, &ngx_posted_next_events);
+    }
+}
+
+
+void
+ngx_http_guardrail_step_aside(ngx_http_guardrail_ctx_t *ctx)
+{
+    if (ctx->waiting) {
+        return;
+    }
+
+    ngx_log_debug1(NGX_LOG_DEBUG_HTTP, ctx->request->connection->log, 0,
+                   "guardrail steps aside at %uL", ctx->body.decoded);
+
+    ctx->waiting = 1;
+    ngx_queue_insert_tail(&ngx_http_guardrail_waiting, &ctx->queue);
+}
+
+
+void
+ngx_http_guardrail_leave_queue(ngx_http_guardrail_ctx_t *ctx)
+{
+    if (ctx->waiting) {
+        ngx_queue_remove(&ctx->queue);
+        ctx->waiting = 0;
+    }
+}
+
+
+static void
+ngx_http_guardrail_resume(ngx_event_t *ev)
+{
+    ngx_queue_t               *q, pass;
+    ngx_http_guardrail_ctx_t  *ctx;
+
+    ngx_http_guardrail_worker.left = NGX_HTTP_GUARDRAIL_BUDGET;
+
+    /* those who step aside again from here on wait for the next pass */
+
+    ngx_queue_init(&pass);
+    ngx_queue_add(&pass, &ngx_http_guardrail_waiting);
+    ngx_queue_init(&ngx_http_guardrail_waiting);
+
+    while (!ngx_queue_empty(&pass) && ngx_http_guardrail_worker.left > 0) {
+        q = ngx_queue_head(&pass);
+        ctx = ngx_queue_data(q, ngx_http_guardrail_ctx_t, queue);
+
+        ngx_http_guardrail_leave_queue(ctx);
+        ngx_http_guardrail_wake(ctx);
+    }
+
+    /* first come, first served: those of this pass stay in front */
+
+    ngx_queue_add(&pass, &ngx_http_guardrail_waiting);
+    ngx_queue_init(&ngx_http_guardrail_waiting);
+    ngx_queue_add(&ngx_http_guardrail_waiting, &pass);
+
+    if (!ngx_queue_empty(&ngx_http_guardrail_waiting)
+        || ngx_http_guardrail_worker.left < NGX_HTTP_GUARDRAIL_BUDGET)
+    {
+        if (!ev->posted) {
+            ngx_post_event(ev, &ngx_posted_next_events);
+        }
+    }
+}
+
+
+/* the request may be freed here */
+
+static void
+ngx_http_guardrail_wake(ngx_http_guardrail_ctx_t *ctx)
+{
+    ngx_connection_t    *c;
+    ngx_http_request_t  *r;
+
+    r = ctx->request;
+    c = r->connection;
+
+    if (ctx->state == ngx_http_guardrail_late) {
+
+        /* the phases go on in the request that was stopped, if not in c */
+
+        if (ngx_http_post_request(r, NULL) == NGX_OK) {
+            ngx_http_run_posted_requests(c);
+        }
+
+        return;
+    }
+
+    /*
+     * Not r->read_event_handler(): the handler of the event may have been
+     * replaced (lingering close, a closed HTTP/2 stream with queued frames),
+     * and it runs posted requests.
+     */
+
+    c->read->handler(c->read);
+}
+
+
+void
+ngx_http_guardrail_init_alloc(ngx_http_guardrail_ctx_t *ctx)
+{
+    ctx->alloc.alloc = ngx_http_guardrail_alloc;
+    ctx->alloc.free = ngx_http_guardrail_release;
+    ctx->alloc.opaque = ctx;
+}
+
+
+size_t
+ngx_http_guardrail_decoder_memory(void)
+{
+    return ngx_http_guardrail_decoders;
+}
+
+
+static void *
+ngx_http_guardrail_alloc(void *opaque, size_t size)
+{
+    ngx_http_guardrail_ctx_t *ctx = opaque;
+
+    void                            *p;
+    size_t                           limit;
+    ngx_http_guardrail_main_conf_t  *gmcf;
+
+    gmcf = ngx_http_get_module_main_conf(ctx->request,
+                                         ngx_http_guardrail_module);
+    limit = gmcf->decoder_memory;
+
+    if (limit) {
+
+        if (size > limit || ngx_http_guardrail_decoders > limit - size) {
+            return NULL;
+        }
+
+        if (ctx->body.codec->window > NGX_HTTP_GUARDRAIL_SMALL_WINDOW
+            && (size > limit / 2
+                || ngx_http_guardrail_large_decoders > limit / 2 - size))
+        {
+            return NULL;
+        }
+    }
+
+    p = ngx_palloc(ctx->request->pool, size);
+    if (p == NULL) {
+        return NULL;
+    }
+
+    ctx->decoder_size = size;
+    ngx_http_guardrail_decoders += size;
+
+    if (ctx->body.codec->window > NGX_HTTP_GUARDRAIL_SMALL_WINDOW) {
+        ngx_http_guardrail_large_decoders += size;
+    }
+
+    return p;
+}
+
+
+static void
+ngx_http_guardrail_release(void *opaque, void *p)
+{
+    ngx_http_guardrail_ctx_t *ctx = opaque;
+
+    ngx_http_guardrail_decoders -= ctx->decoder_size;
+
+    if (ctx->body.codec->window > NGX_HTTP_GUARDRAIL_SMALL_WINDOW) {
+        ngx_http_guardrail_large_decoders -= ctx->decoder_size;
+    }
+
+    ctx->decoder_size = 0;
+
+    (void) ngx_pfree(ctx->request->pool, p);
+}
