@@ -151,8 +151,11 @@ args=("${keep[@]}" --with-cc="$cc" --builddir=objs
 # another compiler, another nginx or another "config" is another build
 
 version=$([ -z "$nginx" ] || "$nginx" -v 2>&1)
-stamp=$(printf '%s\n' "$version" "$src" "${args[@]}" "$(cat "$addon/config")" |
-        sha1sum)
+stamp=$({ printf '%s\n' "$version" "$src" "${args[@]}"
+          cat "$addon/config"
+          cd "$addon" && find . -path ./build -prune -o -name '*.c' -print |
+              sort
+        } | sha1sum)
 
 export ASAN_OPTIONS=detect_leaks=0
 
@@ -178,6 +181,15 @@ if [ ! -f "$dir/stamp" ] || [ "$(cat "$dir/stamp")" != "$stamp" ]; then
     fi
 
     printf '%s\n' "$stamp" > "$dir/stamp"
+fi
+
+# "config" need not list every header
+
+if [ -n "$(find "$addon" -path "$root/build" -prune -o -name '*.h' \
+           -newer "$dir/stamp" -print -quit)" ]
+then
+    find objs -path '*addon*' -name '*.o' -delete
+    touch "$dir/stamp"
 fi
 
 jobs=$(nproc)
