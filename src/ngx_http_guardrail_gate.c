@@ -163,6 +163,7 @@ ngx_http_guardrail_enter(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
 
     ctx->state = ngx_http_guardrail_passed;
     ctx->conf = glcf;
+    ctx->entry = r->uri_changes;
     ctx->entered = 1;
     ctx->inspect = 0;
     ctx->complete = 0;

@@ -131,7 +131,9 @@ ngx_http_guardrail_find_ctx(ngx_http_request_t *r)
             continue;
         }
 
-        if (!r->filter_finalize) {
+        /* filter_finalize clears r->ctx too, and stays in the location */
+
+        if (ctx->entry != r->uri_changes) {
             ctx->state = ngx_http_guardrail_new;
             ctx->inspect = 0;
         }

@@ -117,6 +117,7 @@ struct ngx_http_guardrail_ctx_s {
     ngx_http_guardrail_loc_conf_t    *conf;         /* judges by it */
     ngx_uint_t                        mode;
     ngx_http_guardrail_state_e        state;
+    ngx_uint_t                        entry;        /* uri_changes, there */
 
     guardrail_body_t                  body;
     guardrail_alloc_t                 alloc;

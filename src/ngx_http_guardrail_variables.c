@@ -26,7 +26,8 @@ typedef enum {
 } ngx_http_guardrail_var_e;
 
 
-#define NGX_HTTP_GUARDRAIL_VAR_SIZE  128
+#define NGX_HTTP_GUARDRAIL_VAR_SIZE      128
+#define NGX_HTTP_GUARDRAIL_VAR_ENCODING  64     /* bytes of foreign text */
 
 
 static ngx_int_t ngx_http_guardrail_variable(ngx_http_request_t *r,
@@ -39,6 +40,8 @@ static ngx_uint_t ngx_http_guardrail_fmt_verdict(guardrail_fmt_t *f,
     ngx_http_guardrail_ctx_t *ctx, uintptr_t var);
 static ngx_uint_t ngx_http_guardrail_fmt_measure(guardrail_fmt_t *f,
     ngx_http_guardrail_ctx_t *ctx, uintptr_t var);
+static ngx_uint_t ngx_http_guardrail_fmt_encoding(guardrail_fmt_t *f,
+    ngx_http_guardrail_head_t *head);
 static const char *ngx_http_guardrail_format_name(
     ngx_http_guardrail_ctx_t *ctx);
 
@@ -238,8 +241,7 @@ ngx_http_guardrail_fmt_measure(guardrail_fmt_t *f,
         return 1;
 
     case ngx_http_guardrail_var_encoding:
-        guardrail_fmt_text(f, b->codec ? b->codec->name : "identity");
-        return 1;
+        return ngx_http_guardrail_fmt_encoding(f, &ctx->head);
 
     case ngx_http_guardrail_var_body_bytes:
         guardrail_fmt_u64(f, b->wire);
@@ -266,6 +268,36 @@ ngx_http_guardrail_fmt_measure(guardrail_fmt_t *f,
         guardrail_fmt_u64(f, b->nd.largest);
         return 1;
     }
+}
+
+
+/* what the head says, whether it is accepted or not */
+
+static ngx_uint_t
+ngx_http_guardrail_fmt_encoding(guardrail_fmt_t *f,
+    ngx_http_guardrail_head_t *head)
+{
+    size_t                    len;
+    const guardrail_codec_t  *codec;
+
+    if (!head->parsed) {
+        return 0;
+    }
+
+    codec = guardrail_codec_get(head->coding);
+
+    if (codec) {
+        guardrail_fmt_text(f, codec->name);
+
+    } else if (head->encoding.len) {
+        len = ngx_min(head->encoding.len, NGX_HTTP_GUARDRAIL_VAR_ENCODING);
+        guardrail_fmt_printable(f, (char *) head->encoding.data, len);
+
+    } else {
+        guardrail_fmt_text(f, "identity");
+    }
+
+    return 1;
 }
 
 
