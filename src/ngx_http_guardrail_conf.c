@@ -7,22 +7,12 @@
 #include "ngx_http_guardrail_module.h"
 
 
-/* what a value is read as */
-
-typedef enum {
-    ngx_http_guardrail_size = 0,        /* 10m; off and 0 are no limit */
-    ngx_http_guardrail_number,          /* 1000; off and 0 are no limit */
-    ngx_http_guardrail_mode             /* on, off, dry_run */
-} ngx_http_guardrail_kind_e;
-
-
 /* deflate expands by at most 1032 to 1 (zlib's technical details) */
 
 #define NGX_HTTP_GUARDRAIL_MAX_DEFLATE_RATIO  1032
 
 #define NGX_HTTP_GUARDRAIL_RATIO              200
 #define NGX_HTTP_GUARDRAIL_RATIO_FLOOR        (1024 * 1024)
-#define NGX_HTTP_GUARDRAIL_MAX_DECODED        (1024 * 1024 * 1024)
 #define NGX_HTTP_GUARDRAIL_DECODER_MEMORY     (256 * 1024 * 1024)
 
 
@@ -36,18 +26,9 @@ static char *ngx_http_guardrail_set_label(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_guardrail_set_decoder_memory(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
-static char *ngx_http_guardrail_compile(ngx_conf_t *cf, ngx_str_t *name,
-    ngx_str_t *text, ngx_uint_t kind, ngx_http_guardrail_value_t *value);
-static ngx_int_t ngx_http_guardrail_parse(ngx_str_t *text, ngx_uint_t kind,
-    uint64_t *n);
-static void ngx_http_guardrail_merge(ngx_http_guardrail_value_t *conf,
-    ngx_http_guardrail_value_t *prev, uint64_t n);
-static ngx_int_t ngx_http_guardrail_eval(ngx_http_request_t *r,
-    ngx_http_guardrail_value_t *value, ngx_uint_t kind, const char *name,
-    ngx_uint_t mode, ngx_uint_t constant, uint64_t *n);
 
 
-static ngx_uint_t  ngx_http_guardrail_kinds[] = {
+static ngx_http_guardrail_kind_e  ngx_http_guardrail_kinds[] = {
     ngx_http_guardrail_size,
     ngx_http_guardrail_number,
     ngx_http_guardrail_mode
@@ -78,70 +59,75 @@ static ngx_conf_enum_t  ngx_http_guardrail_log_levels[] = {
 };
 
 
-#define NGX_HTTP_GUARDRAIL_ANY                                                \
-    NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF
-
-
 ngx_command_t  ngx_http_guardrail_commands[] = {
 
     { ngx_string("guardrail"),
-      NGX_HTTP_GUARDRAIL_ANY|NGX_CONF_TAKE1,
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF
+                        |NGX_CONF_TAKE1,
       ngx_http_guardrail_set_value,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_guardrail_loc_conf_t, mode),
       &ngx_http_guardrail_kinds[ngx_http_guardrail_mode] },
 
     { ngx_string("guardrail_buffering"),
-      NGX_HTTP_GUARDRAIL_ANY|NGX_CONF_FLAG,
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF
+                        |NGX_CONF_FLAG,
       ngx_conf_set_flag_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_guardrail_loc_conf_t, buffering),
       NULL },
 
     { ngx_string("guardrail_max_body"),
-      NGX_HTTP_GUARDRAIL_ANY|NGX_CONF_TAKE1,
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF
+                        |NGX_CONF_TAKE1,
       ngx_http_guardrail_set_value,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_guardrail_loc_conf_t, max_body),
       &ngx_http_guardrail_kinds[ngx_http_guardrail_size] },
 
     { ngx_string("guardrail_max_decoded"),
-      NGX_HTTP_GUARDRAIL_ANY|NGX_CONF_TAKE1,
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF
+                        |NGX_CONF_TAKE1,
       ngx_http_guardrail_set_value,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_guardrail_loc_conf_t, max_decoded),
       &ngx_http_guardrail_kinds[ngx_http_guardrail_size] },
 
     { ngx_string("guardrail_max_ratio"),
-      NGX_HTTP_GUARDRAIL_ANY|NGX_CONF_TAKE12,
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF
+                        |NGX_CONF_TAKE12,
       ngx_http_guardrail_set_ratio,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
 
     { ngx_string("guardrail_encodings"),
-      NGX_HTTP_GUARDRAIL_ANY|NGX_CONF_1MORE,
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF
+                        |NGX_CONF_1MORE,
       ngx_http_guardrail_set_encodings,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
 
     { ngx_string("guardrail_format"),
-      NGX_HTTP_GUARDRAIL_ANY|NGX_CONF_TAKE1,
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF
+                        |NGX_CONF_TAKE1,
       ngx_conf_set_enum_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_guardrail_loc_conf_t, format),
       &ngx_http_guardrail_formats },
 
     { ngx_string("guardrail_max_records"),
-      NGX_HTTP_GUARDRAIL_ANY|NGX_CONF_TAKE1,
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF
+                        |NGX_CONF_TAKE1,
       ngx_http_guardrail_set_value,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_guardrail_loc_conf_t, max_records),
       &ngx_http_guardrail_kinds[ngx_http_guardrail_number] },
 
     { ngx_string("guardrail_max_record_size"),
-      NGX_HTTP_GUARDRAIL_ANY|NGX_CONF_TAKE1,
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF
+                        |NGX_CONF_TAKE1,
       ngx_http_guardrail_set_value,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_guardrail_loc_conf_t, max_record_size),
@@ -155,21 +141,24 @@ ngx_command_t  ngx_http_guardrail_commands[] = {
       NULL },
 
     { ngx_string("guardrail_error_format"),
-      NGX_HTTP_GUARDRAIL_ANY|NGX_CONF_TAKE1,
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF
+                        |NGX_CONF_TAKE1,
       ngx_conf_set_enum_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_guardrail_loc_conf_t, error_format),
       &ngx_http_guardrail_error_formats },
 
     { ngx_string("guardrail_log_level"),
-      NGX_HTTP_GUARDRAIL_ANY|NGX_CONF_TAKE1,
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF
+                        |NGX_CONF_TAKE1,
       ngx_conf_set_enum_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_guardrail_loc_conf_t, log_level),
       &ngx_http_guardrail_log_levels },
 
     { ngx_string("guardrail_label"),
-      NGX_HTTP_GUARDRAIL_ANY|NGX_CONF_TAKE1,
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF
+                        |NGX_CONF_TAKE1,
       ngx_http_guardrail_set_label,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_guardrail_loc_conf_t, label),
@@ -185,7 +174,7 @@ ngx_http_guardrail_set_value(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     char  *p = conf;
 
     ngx_str_t                   *value;
-    ngx_uint_t                  *kind;
+    ngx_http_guardrail_kind_e   *kind;
     ngx_http_guardrail_value_t  *v;
 
     v = (ngx_http_guardrail_value_t *) (void *) (p + cmd->offset);
@@ -197,7 +186,7 @@ ngx_http_guardrail_set_value(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     value = cf->args->elts;
     kind = cmd->post;
 
-    return ngx_http_guardrail_compile(cf, &value[0], &value[1], *kind, v);
+    return ngx_http_guardrail_compile_value(cf, &value[0], &value[1], *kind, v);
 }
 
 
@@ -214,7 +203,7 @@ ngx_http_guardrail_set_ratio(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     value = cf->args->elts;
 
-    rv = ngx_http_guardrail_compile(cf, &value[0], &value[1],
+    rv = ngx_http_guardrail_compile_value(cf, &value[0], &value[1],
                                     ngx_http_guardrail_number, &glcf->ratio);
     if (rv != NGX_CONF_OK) {
         return rv;
@@ -237,7 +226,7 @@ ngx_http_guardrail_set_ratio(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     floor.len = value[2].len - 6;
     floor.data = value[2].data + 6;
 
-    rv = ngx_http_guardrail_compile(cf, &value[0], &floor,
+    rv = ngx_http_guardrail_compile_value(cf, &value[0], &floor,
                                     ngx_http_guardrail_size,
                                     &glcf->ratio_floor);
 
@@ -348,7 +337,7 @@ ngx_http_guardrail_set_decoder_memory(ngx_conf_t *cf, ngx_command_t *cmd,
 
     value = cf->args->elts;
 
-    if (ngx_http_guardrail_parse(&value[1], ngx_http_guardrail_size, &n)
+    if (ngx_http_guardrail_parse_value(&value[1], ngx_http_guardrail_size, &n)
         != NGX_OK)
     {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
@@ -360,120 +349,6 @@ ngx_http_guardrail_set_decoder_memory(ngx_conf_t *cf, ngx_command_t *cmd,
     gmcf->decoder_memory = (n == GUARDRAIL_NO_LIMIT) ? 0 : (size_t) n;
 
     return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_guardrail_compile(ngx_conf_t *cf, ngx_str_t *name, ngx_str_t *text,
-    ngx_uint_t kind, ngx_http_guardrail_value_t *value)
-{
-    ngx_http_complex_value_t           cv;
-    ngx_http_compile_complex_value_t   ccv;
-
-    ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
-
-    ccv.cf = cf;
-    ccv.value = text;
-    ccv.complex_value = &cv;
-
-    if (ngx_http_compile_complex_value(&ccv) != NGX_OK) {
-        return NGX_CONF_ERROR;
-    }
-
-    value->set = 1;
-
-    if (cv.lengths) {
-        value->cv = ngx_palloc(cf->pool, sizeof(ngx_http_complex_value_t));
-        if (value->cv == NULL) {
-            return NGX_CONF_ERROR;
-        }
-
-        *value->cv = cv;
-
-        return NGX_CONF_OK;
-    }
-
-    value->cv = NULL;
-
-    if (ngx_http_guardrail_parse(text, kind, &value->n) == NGX_OK) {
-        return NGX_CONF_OK;
-    }
-
-    switch (kind) {
-
-    case ngx_http_guardrail_mode:
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid value \"%V\" in \"%V\" directive, it must "
-                           "be \"on\", \"off\" or \"dry_run\"", text, name);
-        break;
-
-    case ngx_http_guardrail_number:
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid number \"%V\" in \"%V\" directive",
-                           text, name);
-        break;
-
-    default: /* ngx_http_guardrail_size */
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid size \"%V\" in \"%V\" directive",
-                           text, name);
-    }
-
-    return NGX_CONF_ERROR;
-}
-
-
-static ngx_int_t
-ngx_http_guardrail_parse(ngx_str_t *text, ngx_uint_t kind, uint64_t *n)
-{
-    off_t      value;
-    ngx_str_t  s;
-
-    s = *text;
-
-    if (kind == ngx_http_guardrail_mode) {
-
-        if (s.len == 2 && ngx_strncmp(s.data, "on", 2) == 0) {
-            *n = NGX_HTTP_GUARDRAIL_ON;
-            return NGX_OK;
-        }
-
-        if (s.len == 3 && ngx_strncmp(s.data, "off", 3) == 0) {
-            *n = NGX_HTTP_GUARDRAIL_OFF;
-            return NGX_OK;
-        }
-
-        if (s.len == 7 && ngx_strncmp(s.data, "dry_run", 7) == 0) {
-            *n = NGX_HTTP_GUARDRAIL_DRY_RUN;
-            return NGX_OK;
-        }
-
-        return NGX_ERROR;
-    }
-
-    if (s.len == 3 && ngx_strncmp(s.data, "off", 3) == 0) {
-        *n = GUARDRAIL_NO_LIMIT;
-        return NGX_OK;
-    }
-
-    if (s.len == 0 || s.data[0] < '0' || s.data[0] > '9') {
-        return NGX_ERROR;
-    }
-
-    if (kind == ngx_http_guardrail_number) {
-        value = ngx_atoof(s.data, s.len);
-
-    } else {
-        value = ngx_parse_offset(&s);
-    }
-
-    if (value == NGX_ERROR) {
-        return NGX_ERROR;
-    }
-
-    *n = (value == 0) ? GUARDRAIL_NO_LIMIT : (uint64_t) value;
-
-    return NGX_OK;
 }
 
 
@@ -553,22 +428,23 @@ ngx_http_guardrail_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     own_ratio = conf->ratio.set;
 
-    ngx_http_guardrail_merge(&conf->mode, &prev->mode,
-                             NGX_HTTP_GUARDRAIL_OFF);
+    ngx_http_guardrail_merge_value(&conf->mode, &prev->mode,
+                                   NGX_HTTP_GUARDRAIL_OFF);
 
     /* max_body and max_decoded have defaults that depend on the request */
 
-    ngx_http_guardrail_merge(&conf->max_body, &prev->max_body, 0);
-    ngx_http_guardrail_merge(&conf->max_decoded, &prev->max_decoded, 0);
+    ngx_http_guardrail_merge_value(&conf->max_body, &prev->max_body, 0);
+    ngx_http_guardrail_merge_value(&conf->max_decoded, &prev->max_decoded, 0);
 
-    ngx_http_guardrail_merge(&conf->ratio, &prev->ratio,
-                             NGX_HTTP_GUARDRAIL_RATIO);
-    ngx_http_guardrail_merge(&conf->ratio_floor, &prev->ratio_floor,
-                             NGX_HTTP_GUARDRAIL_RATIO_FLOOR);
-    ngx_http_guardrail_merge(&conf->max_records, &prev->max_records,
-                             GUARDRAIL_NO_LIMIT);
-    ngx_http_guardrail_merge(&conf->max_record_size, &prev->max_record_size,
-                             GUARDRAIL_NO_LIMIT);
+    ngx_http_guardrail_merge_value(&conf->ratio, &prev->ratio,
+                                   NGX_HTTP_GUARDRAIL_RATIO);
+    ngx_http_guardrail_merge_value(&conf->ratio_floor, &prev->ratio_floor,
+                                   NGX_HTTP_GUARDRAIL_RATIO_FLOOR);
+    ngx_http_guardrail_merge_value(&conf->max_records, &prev->max_records,
+                                   GUARDRAIL_NO_LIMIT);
+    ngx_http_guardrail_merge_value(&conf->max_record_size,
+                                   &prev->max_record_size,
+                                   GUARDRAIL_NO_LIMIT);
 
     ngx_conf_merge_value(conf->buffering, prev->buffering, 1);
     ngx_conf_merge_uint_value(conf->encodings, prev->encodings,
@@ -606,171 +482,4 @@ ngx_http_guardrail_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     clcf->client_max_body_size = 0;
 
     return NGX_CONF_OK;
-}
-
-
-static void
-ngx_http_guardrail_merge(ngx_http_guardrail_value_t *conf,
-    ngx_http_guardrail_value_t *prev, uint64_t n)
-{
-    if (conf->set) {
-        return;
-    }
-
-    if (prev->set) {
-        *conf = *prev;
-        return;
-    }
-
-    conf->n = n;
-}
-
-
-ngx_int_t
-ngx_http_guardrail_eval_mode(ngx_http_request_t *r,
-    ngx_http_guardrail_loc_conf_t *glcf, ngx_uint_t *mode)
-{
-    uint64_t   n;
-    ngx_str_t  s;
-
-    if (glcf->mode.cv == NULL) {
-        *mode = (ngx_uint_t) glcf->mode.n;
-        return NGX_OK;
-    }
-
-    if (ngx_http_complex_value(r, glcf->mode.cv, &s) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    if (ngx_http_guardrail_parse(&s, ngx_http_guardrail_mode, &n) != NGX_OK) {
-        n = NGX_HTTP_GUARDRAIL_ON;
-    }
-
-    *mode = (ngx_uint_t) n;
-
-    return NGX_OK;
-}
-
-
-ngx_int_t
-ngx_http_guardrail_eval_limits(ngx_http_request_t *r,
-    ngx_http_guardrail_loc_conf_t *glcf, ngx_uint_t mode, ngx_uint_t constant,
-    guardrail_body_limits_t *limits)
-{
-    ngx_int_t  rc;
-
-    /* padding too: limits are compared as bytes */
-
-    ngx_memzero(limits, sizeof(guardrail_body_limits_t));
-
-    rc = ngx_http_guardrail_eval(r, &glcf->ratio, ngx_http_guardrail_number,
-                                 "guardrail_max_ratio", mode, constant,
-                                 &limits->ratio);
-
-    rc |= ngx_http_guardrail_eval(r, &glcf->ratio_floor,
-                                  ngx_http_guardrail_size,
-                                  "guardrail_max_ratio", mode, constant,
-                                  &limits->ratio_floor);
-
-    rc |= ngx_http_guardrail_eval(r, &glcf->max_records,
-                                  ngx_http_guardrail_number,
-                                  "guardrail_max_records", mode, constant,
-                                  &limits->max_records);
-
-    rc |= ngx_http_guardrail_eval(r, &glcf->max_record_size,
-                                  ngx_http_guardrail_size,
-                                  "guardrail_max_record_size", mode, constant,
-                                  &limits->max_record_size);
-
-    if (limits->ratio_floor == GUARDRAIL_NO_LIMIT) {
-        limits->ratio_floor = 0;
-    }
-
-    if (glcf->max_body.set) {
-        rc |= ngx_http_guardrail_eval(r, &glcf->max_body,
-                                      ngx_http_guardrail_size,
-                                      "guardrail_max_body", mode, constant,
-                                      &limits->max_body);
-
-    } else {
-        limits->max_body = glcf->client_max_body_size
-                           ? (uint64_t) glcf->client_max_body_size
-                           : GUARDRAIL_NO_LIMIT;
-    }
-
-    if (glcf->max_decoded.set) {
-        rc |= ngx_http_guardrail_eval(r, &glcf->max_decoded,
-                                      ngx_http_guardrail_size,
-                                      "guardrail_max_decoded", mode, constant,
-                                      &limits->max_decoded);
-
-    } else if (limits->max_body != GUARDRAIL_NO_LIMIT) {
-        limits->max_decoded = limits->max_body;
-
-    } else if (constant && glcf->max_body.cv) {
-        limits->max_decoded = GUARDRAIL_NO_LIMIT;
-
-    } else {
-        limits->max_decoded = NGX_HTTP_GUARDRAIL_MAX_DECODED;
-    }
-
-    return rc ? NGX_ERROR : NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_guardrail_eval(ngx_http_request_t *r,
-    ngx_http_guardrail_value_t *value, ngx_uint_t kind, const char *name,
-    ngx_uint_t mode, ngx_uint_t constant, uint64_t *n)
-{
-    char             text[64];
-    ngx_str_t        s;
-    guardrail_fmt_t  f;
-
-    if (value->cv == NULL) {
-        *n = value->n;
-        return NGX_OK;
-    }
-
-    *n = GUARDRAIL_NO_LIMIT;
-
-    if (constant) {
-        return NGX_OK;
-    }
-
-    if (ngx_http_complex_value(r, value->cv, &s) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    if (ngx_http_guardrail_parse(&s, kind, n) == NGX_OK) {
-        return NGX_OK;
-    }
-
-    guardrail_fmt_init(&f, text, sizeof(text));
-    guardrail_fmt_printable(&f, (char *) s.data, s.len);
-
-    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                  "guardrail: \"%*s\", the value of \"%V\" in \"%s\", %s",
-                  (size_t) (f.pos - text), text, &value->cv->value, name,
-                  s.len ? "cannot be read" : "is empty");
-
-    return (mode == NGX_HTTP_GUARDRAIL_DRY_RUN) ? NGX_OK : NGX_ERROR;
-}
-
-
-off_t
-ngx_http_guardrail_early_bound(ngx_http_guardrail_loc_conf_t *glcf)
-{
-    if (glcf->mode.cv == NULL
-        && glcf->mode.n == NGX_HTTP_GUARDRAIL_DRY_RUN)
-    {
-        return glcf->client_max_body_size;
-    }
-
-    if (glcf->max_body.set && glcf->max_body.cv == NULL) {
-        return (glcf->max_body.n == GUARDRAIL_NO_LIMIT)
-               ? 0 : (off_t) glcf->max_body.n;
-    }
-
-    return glcf->client_max_body_size;
 }

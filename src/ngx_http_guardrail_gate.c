@@ -18,8 +18,10 @@
 
 static ngx_int_t ngx_http_guardrail_enter(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx, ngx_http_guardrail_loc_conf_t *glcf);
-static ngx_int_t ngx_http_guardrail_enter_off(ngx_http_request_t *r,
-    ngx_http_guardrail_ctx_t *ctx, ngx_http_guardrail_loc_conf_t *glcf);
+static ngx_int_t ngx_http_guardrail_judge(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx, ngx_uint_t late, off_t length);
+static ngx_int_t ngx_http_guardrail_plain_bound(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx, off_t length);
 static ngx_int_t ngx_http_guardrail_enter_excess(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx);
 static ngx_uint_t ngx_http_guardrail_is_judged(ngx_http_request_t *r,
@@ -65,18 +67,10 @@ ngx_http_guardrail_preaccess_handler(ngx_http_request_t *r)
     }
 
     declared = r->headers_in.content_length_n;
+    ctx->conf = glcf;
 
     if (glcf->mode.n == NGX_HTTP_GUARDRAIL_DRY_RUN) {
-
-        if (glcf->client_max_body_size
-            && declared > glcf->client_max_body_size)
-        {
-            return ngx_http_guardrail_refuse_plain(r, ctx,
-                                        (uint64_t) glcf->client_max_body_size,
-                                        (uint64_t) declared);
-        }
-
-        return NGX_DECLINED;
+        return ngx_http_guardrail_plain_bound(r, ctx, declared);
     }
 
     if (ngx_http_guardrail_eval_limits(r, glcf, NGX_HTTP_GUARDRAIL_ON, 1,
@@ -85,8 +79,6 @@ ngx_http_guardrail_preaccess_handler(ngx_http_request_t *r)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
-
-    ctx->conf = glcf;
 
     if (ngx_http_guardrail_judge_head(r, ctx, glcf, &limits, declared)
         != GUARDRAIL_OK)
@@ -157,9 +149,9 @@ static ngx_int_t
 ngx_http_guardrail_enter(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
     ngx_http_guardrail_loc_conf_t *glcf)
 {
-    off_t                    length;
-    ngx_uint_t               late;
-    guardrail_body_limits_t  limits;
+    off_t       length;
+    ngx_int_t   rc;
+    ngx_uint_t  late;
 
     ctx->state = ngx_http_guardrail_passed;
     ctx->conf = glcf;
@@ -177,16 +169,16 @@ ngx_http_guardrail_enter(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
         return NGX_DECLINED;
     }
 
-    if (ctx->mode == NGX_HTTP_GUARDRAIL_OFF) {
-        return ngx_http_guardrail_enter_off(r, ctx, glcf);
-    }
-
-    if (r != r->main && r->request_body == NULL) {
-        return NGX_DECLINED;
-    }
-
     length = r->headers_in.content_length_n;
     late = ngx_http_guardrail_is_late(r);
+
+    if (ctx->mode != NGX_HTTP_GUARDRAIL_ON) {
+        rc = ngx_http_guardrail_plain_bound(r, ctx, late ? 0 : length);
+
+        if (rc != NGX_DECLINED || ctx->mode == NGX_HTTP_GUARDRAIL_OFF) {
+            return rc;
+        }
+    }
 
     if (late) {
         length = ngx_http_guardrail_stored(r);
@@ -196,35 +188,34 @@ ngx_http_guardrail_enter(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
                                 "the body was passed on before, it is gone");
         }
 
-        if (length == 0) {
-            return NGX_DECLINED;
-        }
-
         ctx->complete = 1;
     }
 
-    if (ngx_http_guardrail_eval_limits(r, glcf, ctx->mode, 0, &limits)
+    if (r != r->main && (!late || length == 0)) {
+
+        /* a subrequest that carries no body */
+
+        return NGX_DECLINED;
+    }
+
+    return ngx_http_guardrail_judge(r, ctx, late, length);
+}
+
+
+static ngx_int_t
+ngx_http_guardrail_judge(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
+    ngx_uint_t late, off_t length)
+{
+    guardrail_body_limits_t  limits;
+
+    if (ngx_http_guardrail_eval_limits(r, ctx->conf, ctx->mode, 0, &limits)
         != NGX_OK)
     {
         return ngx_http_guardrail_cannot_judge(r, ctx,
                                                "a limit cannot be read");
     }
 
-    if (ctx->mode == NGX_HTTP_GUARDRAIL_DRY_RUN) {
-
-        if (glcf->client_max_body_size
-            && r == r->main
-            && length > glcf->client_max_body_size)
-        {
-            return ngx_http_guardrail_refuse_plain(r, ctx,
-                                        (uint64_t) glcf->client_max_body_size,
-                                        (uint64_t) length);
-        }
-
-        ctx->bound = glcf->client_max_body_size;
-    }
-
-    if (ngx_http_guardrail_judge_head(r, ctx, glcf, &limits, length)
+    if (ngx_http_guardrail_judge_head(r, ctx, ctx->conf, &limits, length)
         != GUARDRAIL_OK)
     {
         return ngx_http_guardrail_enter_excess(r, ctx);
@@ -253,7 +244,7 @@ ngx_http_guardrail_enter(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
 
     ctx->inspect = 1;
 
-    if (ctx->mode == NGX_HTTP_GUARDRAIL_DRY_RUN || !glcf->buffering) {
+    if (ctx->mode == NGX_HTTP_GUARDRAIL_DRY_RUN || !ctx->conf->buffering) {
         return NGX_DECLINED;
     }
 
@@ -261,21 +252,24 @@ ngx_http_guardrail_enter(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
 }
 
 
-/* a variable says off: what is left is client_max_body_size, as in nginx */
+/*
+ * In dry_run, and where a variable says off, client_max_body_size holds, as
+ * in plain nginx; length is the declared one, and the filter counts the rest.
+ */
 
 static ngx_int_t
-ngx_http_guardrail_enter_off(ngx_http_request_t *r,
-    ngx_http_guardrail_ctx_t *ctx, ngx_http_guardrail_loc_conf_t *glcf)
+ngx_http_guardrail_plain_bound(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx, off_t length)
 {
-    ctx->bound = glcf->client_max_body_size;
+    if (r != r->main) {
+        return NGX_DECLINED;
+    }
 
-    if (ctx->bound
-        && r == r->main
-        && !r->discard_body
-        && r->headers_in.content_length_n > ctx->bound)
-    {
+    ctx->bound = ctx->conf->client_max_body_size;
+
+    if (ctx->bound && length > ctx->bound) {
         return ngx_http_guardrail_refuse_plain(r, ctx, (uint64_t) ctx->bound,
-                                     (uint64_t) r->headers_in.content_length_n);
+                                               (uint64_t) length);
     }
 
     return NGX_DECLINED;

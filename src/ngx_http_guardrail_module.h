@@ -5,7 +5,8 @@
  * What the files of the glue share.  One file per concern:
  *
  *   module       tables, phase and filter registration, the context
- *   conf         directives: setters, merging, cross-checks, evaluation
+ *   conf         directives: setters, merging, cross-checks
+ *   value        values that may contain variables: reading, evaluation
  *   head         what the request's header says of its body
  *   gate         PREACCESS and PRECONTENT, reading the body
  *   late         bodies that were read before the gate
@@ -198,6 +199,31 @@ char *ngx_http_guardrail_init_main_conf(ngx_conf_t *cf, void *conf);
 void *ngx_http_guardrail_create_loc_conf(ngx_conf_t *cf);
 char *ngx_http_guardrail_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
+
+
+/* value */
+
+/* what a value is read as; sizes and numbers: off and 0 are no limit */
+
+typedef enum {
+    ngx_http_guardrail_size = 0,        /* 10m */
+    ngx_http_guardrail_number,          /* 1000 */
+    ngx_http_guardrail_mode             /* on, off, dry_run */
+} ngx_http_guardrail_kind_e;
+
+/* name is the directive's, for what is said of a mistake */
+
+char *ngx_http_guardrail_compile_value(ngx_conf_t *cf, ngx_str_t *name,
+    ngx_str_t *text, ngx_http_guardrail_kind_e kind,
+    ngx_http_guardrail_value_t *value);
+
+ngx_int_t ngx_http_guardrail_parse_value(ngx_str_t *text,
+    ngx_http_guardrail_kind_e kind, uint64_t *n);
+
+/* n is the default */
+
+void ngx_http_guardrail_merge_value(ngx_http_guardrail_value_t *conf,
+    ngx_http_guardrail_value_t *prev, uint64_t n);
 
 /* on, off or dry_run; what cannot be read is on */
 

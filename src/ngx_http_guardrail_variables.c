@@ -46,32 +46,73 @@ static const char *ngx_http_guardrail_format_name(
     ngx_http_guardrail_ctx_t *ctx);
 
 
-#define ngx_http_guardrail_var(name, var)                                     \
-    { ngx_string("guardrail_" name), NULL, ngx_http_guardrail_variable,       \
-      ngx_http_guardrail_var_ ## var, NGX_HTTP_VAR_NOCACHEABLE, 0 }
-
-
 static ngx_http_variable_t  ngx_http_guardrail_vars[] = {
 
-    ngx_http_guardrail_var("verdict", verdict),
-    ngx_http_guardrail_var("reason", reason),
-    ngx_http_guardrail_var("limit", limit),
-    ngx_http_guardrail_var("observed", observed),
-    ngx_http_guardrail_var("tenant", tenant),
-    ngx_http_guardrail_var("format", format),
-    ngx_http_guardrail_var("encoding", encoding),
-    ngx_http_guardrail_var("body_bytes", body_bytes),
-    ngx_http_guardrail_var("decoded_bytes", decoded_bytes),
-    ngx_http_guardrail_var("ratio", ratio),
-    ngx_http_guardrail_var("records", records),
-    ngx_http_guardrail_var("largest_record", largest_record),
+    { ngx_string("guardrail_verdict"), NULL,
+      ngx_http_guardrail_variable, ngx_http_guardrail_var_verdict,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("guardrail_reason"), NULL,
+      ngx_http_guardrail_variable, ngx_http_guardrail_var_reason,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("guardrail_limit"), NULL,
+      ngx_http_guardrail_variable, ngx_http_guardrail_var_limit,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("guardrail_observed"), NULL,
+      ngx_http_guardrail_variable, ngx_http_guardrail_var_observed,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("guardrail_tenant"), NULL,
+      ngx_http_guardrail_variable, ngx_http_guardrail_var_tenant,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("guardrail_format"), NULL,
+      ngx_http_guardrail_variable, ngx_http_guardrail_var_format,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("guardrail_encoding"), NULL,
+      ngx_http_guardrail_variable, ngx_http_guardrail_var_encoding,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("guardrail_body_bytes"), NULL,
+      ngx_http_guardrail_variable, ngx_http_guardrail_var_body_bytes,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("guardrail_decoded_bytes"), NULL,
+      ngx_http_guardrail_variable, ngx_http_guardrail_var_decoded_bytes,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("guardrail_ratio"), NULL,
+      ngx_http_guardrail_variable, ngx_http_guardrail_var_ratio,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("guardrail_records"), NULL,
+      ngx_http_guardrail_variable, ngx_http_guardrail_var_records,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("guardrail_largest_record"), NULL,
+      ngx_http_guardrail_variable, ngx_http_guardrail_var_largest_record,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     /* known, so that a log format can name them, and empty as yet */
 
-    ngx_http_guardrail_var("policy", none),
-    ngx_http_guardrail_var("json_depth", none),
-    ngx_http_guardrail_var("memory", none),
-    ngx_http_guardrail_var("queue_time", none),
+    { ngx_string("guardrail_policy"), NULL,
+      ngx_http_guardrail_variable, ngx_http_guardrail_var_none,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("guardrail_json_depth"), NULL,
+      ngx_http_guardrail_variable, ngx_http_guardrail_var_none,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("guardrail_memory"), NULL,
+      ngx_http_guardrail_variable, ngx_http_guardrail_var_none,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("guardrail_queue_time"), NULL,
+      ngx_http_guardrail_variable, ngx_http_guardrail_var_none,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     ngx_http_null_variable
 };
