@@ -18,6 +18,8 @@
 
 static char *ngx_http_guardrail_set_value(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+static char *ngx_http_guardrail_set_enum(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 static char *ngx_http_guardrail_set_ratio(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_guardrail_set_encodings(ngx_conf_t *cf,
@@ -112,7 +114,7 @@ ngx_command_t  ngx_http_guardrail_commands[] = {
     { ngx_string("guardrail_format"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF
                         |NGX_CONF_TAKE1,
-      ngx_conf_set_enum_slot,
+      ngx_http_guardrail_set_enum,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_guardrail_loc_conf_t, format),
       &ngx_http_guardrail_formats },
@@ -143,7 +145,7 @@ ngx_command_t  ngx_http_guardrail_commands[] = {
     { ngx_string("guardrail_error_format"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF
                         |NGX_CONF_TAKE1,
-      ngx_conf_set_enum_slot,
+      ngx_http_guardrail_set_enum,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_guardrail_loc_conf_t, error_format),
       &ngx_http_guardrail_error_formats },
@@ -151,7 +153,7 @@ ngx_command_t  ngx_http_guardrail_commands[] = {
     { ngx_string("guardrail_log_level"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF
                         |NGX_CONF_TAKE1,
-      ngx_conf_set_enum_slot,
+      ngx_http_guardrail_set_enum,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_guardrail_loc_conf_t, log_level),
       &ngx_http_guardrail_log_levels },
@@ -190,6 +192,43 @@ ngx_http_guardrail_set_value(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
+/* ngx_conf_set_enum_slot() does not say in which directive a value is wrong */
+
+static char *
+ngx_http_guardrail_set_enum(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    char  *p = conf;
+
+    ngx_str_t        *value;
+    ngx_uint_t       *np;
+    ngx_conf_enum_t  *e;
+
+    np = (ngx_uint_t *) (void *) (p + cmd->offset);
+
+    if (*np != NGX_CONF_UNSET_UINT) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    for (e = cmd->post; e->name.len; e++) {
+
+        if (e->name.len == value[1].len
+            && ngx_strcasecmp(e->name.data, value[1].data) == 0)
+        {
+            *np = e->value;
+            return NGX_CONF_OK;
+        }
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "invalid value \"%V\" in \"%V\" directive",
+                       &value[1], &value[0]);
+
+    return NGX_CONF_ERROR;
+}
+
+
 static char *
 ngx_http_guardrail_set_ratio(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
@@ -207,6 +246,17 @@ ngx_http_guardrail_set_ratio(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
                                     ngx_http_guardrail_number, &glcf->ratio);
     if (rv != NGX_CONF_OK) {
         return rv;
+    }
+
+    if (glcf->ratio.cv == NULL
+        && glcf->ratio.n != GUARDRAIL_NO_LIMIT
+        && glcf->ratio.n >= NGX_HTTP_GUARDRAIL_MAX_DEFLATE_RATIO)
+    {
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                           "\"%V\" of %uL never refuses anything, since gzip "
+                           "and deflate expand by less than %d to 1",
+                           &value[0], glcf->ratio.n,
+                           NGX_HTTP_GUARDRAIL_MAX_DEFLATE_RATIO);
     }
 
     glcf->ratio_floor.set = 1;
@@ -272,10 +322,13 @@ ngx_http_guardrail_set_encodings(ngx_conf_t *cf, ngx_command_t *cmd,
             return NGX_CONF_ERROR;
         }
 
-        if (guardrail_codec_token(value[i].data, value[i].len, &coding)
-            != GUARDRAIL_OK
-            || coding == GUARDRAIL_CODING_IDENTITY)
-        {
+        if (ngx_strcmp(value[i].data, "gzip") == 0) {
+            coding = GUARDRAIL_CODING_GZIP;
+
+        } else if (ngx_strcmp(value[i].data, "deflate") == 0) {
+            coding = GUARDRAIL_CODING_DEFLATE;
+
+        } else {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                "invalid encoding \"%V\" in \"%V\" directive, "
                                "it must be \"gzip\" or \"deflate\", or "
@@ -423,10 +476,7 @@ ngx_http_guardrail_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_guardrail_loc_conf_t *prev = parent;
     ngx_http_guardrail_loc_conf_t *conf = child;
 
-    ngx_uint_t                 own_ratio;
     ngx_http_core_loc_conf_t  *clcf;
-
-    own_ratio = conf->ratio.set;
 
     ngx_http_guardrail_merge_value(&conf->mode, &prev->mode,
                                    NGX_HTTP_GUARDRAIL_OFF);
@@ -454,17 +504,6 @@ ngx_http_guardrail_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_uint_value(conf->log_level, prev->log_level, NGX_LOG_ERR);
     ngx_conf_merge_uint_value(conf->error_format, prev->error_format, 0);
     ngx_conf_merge_str_value(conf->label, prev->label, "");
-
-    if (own_ratio && conf->ratio.cv == NULL
-        && conf->ratio.n != GUARDRAIL_NO_LIMIT
-        && conf->ratio.n >= NGX_HTTP_GUARDRAIL_MAX_DEFLATE_RATIO)
-    {
-        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
-                           "\"guardrail_max_ratio\" of %uL never refuses "
-                           "anything, since gzip and deflate expand by less "
-                           "than %d to 1", conf->ratio.n,
-                           NGX_HTTP_GUARDRAIL_MAX_DEFLATE_RATIO);
-    }
 
     if (!ngx_http_guardrail_configured(conf)) {
         return NGX_CONF_OK;

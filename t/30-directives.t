@@ -1,0 +1,303 @@
+#!/usr/bin/perl
+
+# Copyright (C) nginx-guardrail authors
+
+# What "nginx -t" says: which values are accepted, and that each mistake is a
+# sentence that names the directive and the word at fault.
+
+use strict;
+use warnings;
+
+use lib 't/lib';
+
+use Guardrail::Test;
+
+my $t = Guardrail::Test->new;
+
+my @sizes = qw(0 off 1 4096 10k 10K 8m 8M 2g 2G 9223372036854775807
+               8589934591g $arg_n ${arg_n}m);
+my @numbers = qw(0 off 1 1000 9223372036854775807 $arg_n 1${arg_n});
+
+my %accepted = (
+    guardrail                 => [qw(on off dry_run $arg_n), '"on"'],
+    guardrail_buffering       => [qw(on off)],
+    guardrail_max_body        => \@sizes,
+    guardrail_max_decoded     => \@sizes,
+    guardrail_max_ratio       => ['1', '1031', '0', 'off', '$arg_n',
+                                  '200 floor=0', '200 floor=1m',
+                                  '200 floor=$arg_n', '$arg_n floor=4m'],
+    guardrail_encodings       => ['gzip', 'deflate', 'gzip deflate',
+                                  'deflate gzip', 'none'],
+    guardrail_format          => [qw(auto none ndjson)],
+    guardrail_max_records     => \@numbers,
+    guardrail_max_record_size => \@sizes,
+    guardrail_error_format    => [qw(problem nginx)],
+    guardrail_log_level       => [qw(info notice warn error)],
+    guardrail_label           => ['uploads', '"the uploads"'],
+);
+
+my %only_http = (
+    guardrail_decoder_memory => [qw(0 1m 256m 2g)],
+);
+
+my @anywhere = sort keys %accepted;
+my @all = sort @anywhere, keys %only_http;
+
+plan_is_complete();
+
+for my $context (qw(http server location)) {
+    subtest "accepted in $context" => sub { accepted($context) };
+}
+
+subtest 'accepted in http only' => sub {
+    for my $name (keys %only_http) {
+        for my $value (@{$only_http{$name}}) {
+            accepts(conf("$name $value;"), "$name $value");
+        }
+    }
+};
+
+subtest 'mistakes in values' => \&mistakes;
+subtest 'twice in one place' => \&duplicates;
+subtest 'numbers of arguments' => \&arguments;
+subtest 'wrong contexts' => \&contexts;
+subtest 'unknown names' => \&unknown;
+subtest 'a ratio that never refuses' => \&useless_ratio;
+
+$t->done;
+
+
+# the directives of this test are those of the module
+
+sub plan_is_complete {
+    my $code = join '', map { read_file($_) } glob root . '/src/*.c';
+    my ($table) = $code =~ /\bngx_http_guardrail_commands\[\] = \{(.*?)\n\};/s;
+    my @names = sort $table =~ /ngx_string\("(guardrail\w*)"\)/g;
+
+    is("@all", "@names", 'all directives are tested here');
+}
+
+
+# a whole configuration, with texts for its blocks
+
+sub conf {
+    my ($http, $server, $location, $main, $events) = @_;
+
+    $_ //= '' for $server, $location, $main, $events;
+
+    return <<CONF;
+%%GLOBALS%%
+$main
+events {
+    $events
+}
+
+http {
+    %%HTTP%%
+    $http
+
+    server {
+        listen 127.0.0.1:%%PORT%%;
+        $server
+
+        location / {
+            $location
+        }
+    }
+}
+CONF
+}
+
+
+sub in_context {
+    my ($context, $text) = @_;
+
+    return conf($context eq 'http' ? $text : '',
+                $context eq 'server' ? $text : '',
+                $context eq 'location' ? $text : '');
+}
+
+
+sub accepts {
+    my ($conf, $what) = @_;
+    my ($ok, $out) = $t->nginx_t($conf);
+
+    ok($ok, $what) or diag($out);
+    unlike($out, qr/\[warn\]/, "$what: no warning");
+}
+
+
+# one configuration for the first value of all, one for the second, ...
+
+sub accepted {
+    my ($context) = @_;
+    my ($most) = sort { $b <=> $a } map { scalar @$_ } values %accepted;
+
+    for my $i (0 .. $most - 1) {
+        my @lines = map { "$_ $accepted{$_}[$i];" }
+                    grep { defined $accepted{$_}[$i] } @anywhere;
+
+        accepts(in_context($context, "@lines"), "@lines");
+    }
+}
+
+
+sub refuses {
+    my ($conf, $what, @re) = @_;
+    my ($ok, $out) = $t->nginx_t($conf);
+    my ($line) = grep { /\[emerg\]/ } split /^/, $out;
+
+    ok(!$ok, "$what: fails");
+    like($line // $out, $_, "$what: says why") for @re;
+}
+
+
+sub mistakes {
+    my @wrong_number = ('""', qw(abc -1 +1 1.5 0x10 1e3 99999999999999999999
+                                 9223372036854775808), '" 1"', '"1 "', 'OFF');
+    my @wrong_size = (@wrong_number, qw(k 10x 10mb 10kk 1t m10
+                                        9007199254740992k 8589934592g));
+    my @some = ('""', qw(abc -1 10x 99999999999999999999));
+    my %wrong = (
+        guardrail              => ['""', qw(yes On ON 1 dryrun dry-run)],
+        guardrail_buffering    => ['""', qw(yes dry_run $arg_n)],
+        guardrail_max_body     => \@wrong_size,
+        guardrail_max_decoded  => \@some,
+        guardrail_max_ratio    => [@some, '10k', 'floor=1m'],
+        guardrail_encodings    => ['""', qw(snappy compress identity x-gzip
+                                            off $arg_n br zstd), '"gzip,br"'],
+        guardrail_format       => ['""', qw(xml jsonl $arg_n)],
+        guardrail_max_records  => [@wrong_number, '10k'],
+        guardrail_max_record_size => \@some,
+        guardrail_decoder_memory  => [@some, '$arg_n'],
+        guardrail_error_format => ['""', qw(json html $arg_n)],
+        guardrail_log_level    => ['""', qw(debug crit warning $arg_n)],
+        guardrail_label        => ['""'],
+    );
+
+    for my $name (@all) {
+        for my $value (@{$wrong{$name}}) {
+            my $word = $value =~ s/^"(.*)"\z/$1/r;
+
+            refuses(conf("$name $value;"), "$name $value", qr/"\Q$name\E"/,
+                    $word eq '' ? qr/""|empty/ : qr/"\Q$word\E"/);
+        }
+    }
+
+    # what stands in the second place
+
+    for my $word (qw(flor=1m Floor=1m floor floor= 1m floor:1m)) {
+        refuses(conf("guardrail_max_ratio 200 $word;"), "ratio with $word",
+                qr/"guardrail_max_ratio"/, qr/"\Q$word\E"/);
+    }
+
+    for my $size (qw(abc -1 10x 99999999999999999999)) {
+        refuses(conf("guardrail_max_ratio 200 floor=$size;"), "floor $size",
+                qr/"guardrail_max_ratio"/, qr/[="]\Q$size\E"/);
+    }
+
+    for my $list ('gzip none', 'none gzip', 'gzip gzip', 'deflate gzip br',
+                  'none none', 'gzip GZIP')
+    {
+        refuses(conf("guardrail_encodings $list;"), "encodings $list",
+                qr/"guardrail_encodings"/,
+                $list =~ /none/ ? qr/"none"/ : qr/"(?:gzip|GZIP|br)"/);
+    }
+}
+
+
+sub duplicates {
+    my %value = map { $_ => ($accepted{$_} || $only_http{$_})->[-1] } @all;
+
+    for my $name (@all) {
+        my $context = $only_http{$name} ? 'http' : 'location';
+        my $text = "$name $value{$name}; $name $value{$name};";
+
+        refuses(in_context($context, $text), $name,
+                qr/"\Q$name\E" directive is duplicate/);
+    }
+
+    # unset and set to the default are not the same
+
+    for my $text ('guardrail off; guardrail off;',
+                  'guardrail_max_body 0; guardrail_max_body 1m;',
+                  'guardrail_max_ratio off; guardrail_max_ratio off;',
+                  'guardrail_encodings none; guardrail_encodings gzip;',
+                  'guardrail_format auto; guardrail_format auto;',
+                  'guardrail_decoder_memory 0; guardrail_decoder_memory 0;')
+    {
+        refuses(conf($text), $text, qr/^.*"guardrail\w*" .* duplicate/);
+    }
+}
+
+
+sub arguments {
+    my %many = (guardrail_max_ratio => '1 floor=1 1', guardrail_encodings => 0);
+
+    for my $name (@all) {
+        my $many = $many{$name} // '1 1';
+        my $re = qr/invalid number of arguments in "\Q$name\E" directive/;
+
+        refuses(conf("$name;"), "$name without a value", $re);
+        refuses(conf("$name $many;"), "$name $many", $re) if $many;
+    }
+}
+
+
+sub contexts {
+    my %value = map { $_ => ($accepted{$_} || $only_http{$_})->[0] } @all;
+
+    for my $name (@all) {
+        my $line = "$name $value{$name};";
+        my $re = qr/"\Q$name\E" directive is not allowed here/;
+        my %place = (
+            main         => conf('', '', '', $line),
+            events       => conf('', '', '', '', $line),
+            upstream     => conf("upstream u { server 127.0.0.1:1; $line }"),
+            if           => conf('', '', "if (\$arg_n) { $line }"),
+            'server if'  => conf('', "if (\$arg_n) { $line }"),
+            limit_except => conf('', '', "limit_except GET { $line }"),
+        );
+
+        if ($only_http{$name}) {
+            $place{server} = conf('', $line);
+            $place{location} = conf('', '', $line);
+        }
+
+        refuses($place{$_}, "$name in $_", $re) for sort keys %place;
+    }
+}
+
+
+sub unknown {
+    for my $name (grep { "@{$accepted{$_}}" =~ /\$/ } @anywhere) {
+        refuses(conf("$name \$nope;"), "$name with an unknown variable",
+                qr/unknown "nope" variable/);
+    }
+
+    refuses(conf('guardrail_max_ratio 1 floor=$nope;'), 'floor likewise',
+            qr/unknown "nope" variable/);
+    refuses(conf('guardrail_max_bdy 1m;'), 'a directive that is misspelt',
+            qr/unknown directive "guardrail_max_bdy"/);
+}
+
+
+# deflate cannot expand by more: said once, where it was written
+
+sub useless_ratio {
+    for my $context (qw(http server location)) {
+        for my $n (1032, 100000) {
+            my $text = "guardrail_max_ratio $n floor=4m;";
+            my ($ok, $out) = $t->nginx_t(in_context($context, $text));
+            my @warnings = grep { /\[warn\]/ } split /^/, $out;
+
+            ok($ok, "$n in $context: accepted");
+            is(@warnings, 1, "$n in $context: one warning");
+            like($warnings[0], qr/"guardrail_max_ratio".*\b$n\b/,
+                 "$n in $context: names both");
+        }
+
+        accepts(in_context($context, "guardrail_max_ratio $_;"),
+                "$_ in $context") for qw(1031 off 0 $arg_n);
+    }
+}
