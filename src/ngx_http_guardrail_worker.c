@@ -19,6 +19,14 @@
 
 #define NGX_HTTP_GUARDRAIL_BUDGET  (256 * 1024)
 
+/*
+ * While requests wait: a timer that is not cancelable, so that an old worker
+ * does not exit under them, at which the timeouts of those who were not
+ * served are set anew (served ones are re-armed by their readers).
+ */
+
+#define NGX_HTTP_GUARDRAIL_KEEP    200          /* ms */
+
 /* decoders with more history than this share half of the memory */
 
 #define NGX_HTTP_GUARDRAIL_SMALL_WINDOW  65536
@@ -26,6 +34,8 @@
 
 static void ngx_http_guardrail_resume(ngx_event_t *ev);
 static void ngx_http_guardrail_wake(ngx_http_guardrail_ctx_t *ctx);
+static void ngx_http_guardrail_keep_handler(ngx_event_t *ev);
+static void ngx_http_guardrail_unkeep(void);
 static void *ngx_http_guardrail_alloc(void *opaque, size_t size);
 static void ngx_http_guardrail_release(void *opaque, void *p);
 
@@ -33,6 +43,8 @@ static void ngx_http_guardrail_release(void *opaque, void *p);
 ngx_http_guardrail_worker_t  ngx_http_guardrail_worker;
 
 static ngx_event_t           ngx_http_guardrail_event;
+static ngx_event_t           ngx_http_guardrail_keep;
+static ngx_connection_t      ngx_http_guardrail_dummy;
 static ngx_queue_t           ngx_http_guardrail_waiting;
 static size_t                ngx_http_guardrail_decoders;
 static size_t                ngx_http_guardrail_large_decoders;
@@ -45,6 +57,17 @@ ngx_http_guardrail_init_worker(ngx_cycle_t *cycle)
 
     ngx_http_guardrail_event.handler = ngx_http_guardrail_resume;
     ngx_http_guardrail_event.log = cycle->log;
+
+    /* debug builds look at the connection of a timer */
+
+    ngx_memzero(&ngx_http_guardrail_keep, sizeof(ngx_event_t));
+    ngx_memzero(&ngx_http_guardrail_dummy, sizeof(ngx_connection_t));
+
+    ngx_http_guardrail_dummy.fd = (ngx_socket_t) -1;
+
+    ngx_http_guardrail_keep.handler = ngx_http_guardrail_keep_handler;
+    ngx_http_guardrail_keep.data = &ngx_http_guardrail_dummy;
+    ngx_http_guardrail_keep.log = cycle->log;
 
     ngx_queue_init(&ngx_http_guardrail_waiting);
 
@@ -78,6 +101,10 @@ ngx_http_guardrail_step_aside(ngx_http_guardrail_ctx_t *ctx)
 
     ctx->waiting = 1;
     ngx_queue_insert_tail(&ngx_http_guardrail_waiting, &ctx->queue);
+
+    if (!ngx_http_guardrail_keep.timer_set) {
+        ngx_add_timer(&ngx_http_guardrail_keep, NGX_HTTP_GUARDRAIL_KEEP);
+    }
 }
 
 
@@ -119,12 +146,53 @@ ngx_http_guardrail_resume(ngx_event_t *ev)
     ngx_queue_init(&ngx_http_guardrail_waiting);
     ngx_queue_add(&ngx_http_guardrail_waiting, &pass);
 
+    ngx_http_guardrail_unkeep();
+
     if (!ngx_queue_empty(&ngx_http_guardrail_waiting)
         || ngx_http_guardrail_worker.left < NGX_HTTP_GUARDRAIL_BUDGET)
     {
         if (!ev->posted) {
             ngx_post_event(ev, &ngx_posted_next_events);
         }
+    }
+}
+
+
+static void
+ngx_http_guardrail_keep_handler(ngx_event_t *ev)
+{
+    ngx_queue_t               *q;
+    ngx_connection_t          *c;
+    ngx_http_guardrail_ctx_t  *ctx;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    for (q = ngx_queue_head(&ngx_http_guardrail_waiting);
+         q != ngx_queue_sentinel(&ngx_http_guardrail_waiting);
+         q = ngx_queue_next(q))
+    {
+        ctx = ngx_queue_data(q, ngx_http_guardrail_ctx_t, queue);
+        c = ctx->request->connection;
+
+        if (c->read->timer_set) {
+            clcf = ngx_http_get_module_loc_conf(ctx->request,
+                                                ngx_http_core_module);
+            ngx_add_timer(c->read, clcf->client_body_timeout);
+        }
+    }
+
+    if (!ngx_queue_empty(&ngx_http_guardrail_waiting)) {
+        ngx_add_timer(ev, NGX_HTTP_GUARDRAIL_KEEP);
+    }
+}
+
+
+static void
+ngx_http_guardrail_unkeep(void)
+{
+    if (ngx_queue_empty(&ngx_http_guardrail_waiting)
+        && ngx_http_guardrail_keep.timer_set)
+    {
+        ngx_del_timer(&ngx_http_guardrail_keep);
     }
 }
 
