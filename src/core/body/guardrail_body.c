@@ -25,8 +25,9 @@ static guardrail_rc_e guardrail_body_sniff(guardrail_body_t *b,
     const uint8_t *p, size_t len, size_t *used);
 static guardrail_rc_e guardrail_body_sniff_byte(guardrail_body_t *b,
     uint8_t ch, uint64_t offset);
+static guardrail_rc_e guardrail_body_sniff_refused(guardrail_body_t *b,
+    guardrail_rc_e rc);
 static unsigned guardrail_body_starts_json(uint8_t ch);
-static void guardrail_body_ndjson(guardrail_body_t *b);
 static guardrail_rc_e guardrail_body_ndjson_refused(guardrail_body_t *b,
     guardrail_rc_e rc);
 static guardrail_rc_e guardrail_body_refuse(guardrail_body_t *b,
@@ -46,18 +47,17 @@ guardrail_body_init(guardrail_body_t *b, const guardrail_body_limits_t *limits,
     b->codec = guardrail_codec_get(limits->coding);
     b->alloc = alloc;
 
-    nl.max_records = GUARDRAIL_NO_LIMIT;
-    nl.max_lines = GUARDRAIL_NO_LIMIT;
-    nl.max_record_size = GUARDRAIL_NO_LIMIT;
-    nl.refuse_utf16 = 0;
+    nl.max_records = limits->max_records;
+    nl.max_lines = guardrail_ndjson_max_lines(limits->max_records);
+    nl.max_record_size = limits->max_record_size;
+    nl.refuse_utf16 = (limits->max_records != GUARDRAIL_NO_LIMIT
+                       || limits->max_record_size != GUARDRAIL_NO_LIMIT);
 
     guardrail_ndjson_init(&b->nd, ops, &nl);
 
-    if (b->format == GUARDRAIL_FORMAT_NDJSON) {
-        guardrail_body_ndjson(b);
-
-    } else if (b->format == GUARDRAIL_FORMAT_SNIFF) {
-        b->nd.limits.refuse_utf16 = 1;
+    if (b->codec == NULL && limits->coding != GUARDRAIL_CODING_IDENTITY) {
+        b->error = "the content coding is not built in";
+        (void) guardrail_body_refuse(b, GUARDRAIL_INTERNAL, 0, 0);
     }
 }
 
@@ -72,9 +72,16 @@ guardrail_body_feed(guardrail_body_t *b, const uint8_t *p, size_t len,
         return b->rc;
     }
 
-    if (b->finished && len) {
+    if ((b->finished || b->closed) && len) {
         b->error = "there are bytes after the end of the body";
         return guardrail_body_refuse(b, GUARDRAIL_INTERNAL, 0, 0);
+    }
+
+    if (p == NULL) {
+
+        /* an empty buffer may have no address */
+
+        p = (const uint8_t *) "";
     }
 
     if (b->codec == NULL) {
@@ -324,37 +331,41 @@ guardrail_body_records(guardrail_body_t *b, const uint8_t *p, size_t len,
 
 /*
  * Looks for the first byte that is neither white space nor part of a BOM.
- * The record scanner is fed meanwhile, without limits, so that lines and
- * sizes are right once it is known to be needed.
+ * The record scanner is fed meanwhile; what it refuses counts only once that
+ * byte says that there are records, so that the body is judged as if its
+ * format had been explicit.
  */
 
 static guardrail_rc_e
 guardrail_body_sniff(guardrail_body_t *b, const uint8_t *p, size_t len,
     size_t *used)
 {
-    size_t          n;
-    guardrail_rc_e  rc;
+    size_t          i, n;
+    guardrail_rc_e  rc, records;
 
-    while (*used < len) {
+    rc = GUARDRAIL_OK;
 
-        rc = guardrail_body_sniff_byte(b, p[*used], b->decoded + *used);
+    for (i = 0; i < len; i++) {
 
-        if (rc != GUARDRAIL_OK) {
-            *used += 1;
-            return rc;
+        rc = guardrail_body_sniff_byte(b, p[i], b->decoded + i);
+
+        if (rc != GUARDRAIL_OK || b->format != GUARDRAIL_FORMAT_SNIFF) {
+            break;
         }
+    }
 
-        if (b->format != GUARDRAIL_FORMAT_SNIFF) {
-            return GUARDRAIL_OK;
-        }
+    records = guardrail_ndjson_feed(&b->nd, p, i, &n);
 
-        rc = guardrail_ndjson_feed(&b->nd, p + *used, 1, &n);
+    *used = i;
 
+    if (rc != GUARDRAIL_OK) {
         *used += 1;
+        return guardrail_body_sniff_refused(b, rc);
+    }
 
-        if (rc != GUARDRAIL_OK) {
-            return guardrail_body_ndjson_refused(b, rc);
-        }
+    if (b->format != GUARDRAIL_FORMAT_SNIFF && records != GUARDRAIL_OK) {
+        *used += 1;
+        return guardrail_body_ndjson_refused(b, records);
     }
 
     return GUARDRAIL_OK;
@@ -370,42 +381,54 @@ guardrail_body_sniff_byte(guardrail_body_t *b, uint8_t ch, uint64_t offset)
         b->first = ch;
     }
 
-    /* UTF-16 and UTF-32 show in two bytes; the record scanner refuses them */
+    /* UTF-16 and UTF-32 show in two bytes, as in Python */
 
     if (offset < 2 && ch == 0) {
-        return GUARDRAIL_OK;
+        return GUARDRAIL_MALFORMED_JSON;
     }
 
     if (offset < 2 && b->first >= 0xfe) {
 
-        if (offset == 0 || (b->first ^ ch) == 1) {
+        if (offset == 0) {
             return GUARDRAIL_OK;
         }
 
-    } else if (b->sniffed % 3) {
+        return ((b->first ^ ch) == 1) ? GUARDRAIL_MALFORMED_JSON
+                                      : GUARDRAIL_TYPE;
+    }
+
+    if (b->sniffed % 3 || (b->sniffed == 0 && ch == bom[0])) {
 
         if (ch == bom[b->sniffed]) {
             b->sniffed++;
             return GUARDRAIL_OK;
         }
 
-    } else if (b->sniffed == 0 && ch == bom[0]) {
-        b->sniffed++;
-        return GUARDRAIL_OK;
+        return GUARDRAIL_TYPE;
+    }
 
-    } else if (ch == ' ' || ch == '\t' || ch == '\n' || ch == '\r') {
-        return GUARDRAIL_OK;
-
-    } else if (guardrail_body_starts_json(ch)) {
-        b->format = GUARDRAIL_FORMAT_NDJSON;
-        guardrail_body_ndjson(b);
+    if (ch == ' ' || ch == '\t' || ch == '\n' || ch == '\r') {
         return GUARDRAIL_OK;
     }
 
-    b->error = "the body does not begin as JSON does, and its type is not one"
-               " whose records can be counted";
+    if (guardrail_body_starts_json(ch)) {
+        b->format = GUARDRAIL_FORMAT_NDJSON;
+        return GUARDRAIL_OK;
+    }
 
-    return guardrail_body_refuse(b, GUARDRAIL_TYPE, 0, 0);
+    return GUARDRAIL_TYPE;
+}
+
+
+static guardrail_rc_e
+guardrail_body_sniff_refused(guardrail_body_t *b, guardrail_rc_e rc)
+{
+    b->error = (rc == GUARDRAIL_TYPE)
+               ? "the body does not begin as JSON does, and its type is not"
+                 " one whose records can be counted"
+               : "the body is not in UTF-8 but in UTF-16 or UTF-32";
+
+    return guardrail_body_refuse(b, rc, 0, 0);
 }
 
 
@@ -417,19 +440,6 @@ guardrail_body_starts_json(uint8_t ch)
     return ch == '{' || ch == '[' || ch == '"' || ch == '-'
            || (ch >= '0' && ch <= '9') || ch == 't' || ch == 'f' || ch == 'n'
            || ch == 'N' || ch == 'I';
-}
-
-
-static void
-guardrail_body_ndjson(guardrail_body_t *b)
-{
-    b->nd.limits.max_records = b->limits.max_records;
-    b->nd.limits.max_lines = guardrail_ndjson_max_lines(b->limits.max_records);
-    b->nd.limits.max_record_size = b->limits.max_record_size;
-
-    b->nd.limits.refuse_utf16 =
-                        (b->limits.max_records != GUARDRAIL_NO_LIMIT
-                         || b->limits.max_record_size != GUARDRAIL_NO_LIMIT);
 }
 
 
@@ -485,6 +495,11 @@ guardrail_body_finish(guardrail_body_t *b)
         return b->rc;
     }
 
+    if (b->closed) {
+        b->error = "the decoder was closed before the end of the body";
+        return guardrail_body_refuse(b, GUARDRAIL_INTERNAL, 0, 0);
+    }
+
     b->finished = 1;
 
     if (b->decoder) {
@@ -507,9 +522,7 @@ guardrail_body_finish(guardrail_body_t *b)
     if (b->format == GUARDRAIL_FORMAT_SNIFF) {
 
         if (b->sniffed % 3 || (b->decoded == 1 && b->first >= 0xfe)) {
-            b->error = "the body does not begin as JSON does, and its type is"
-                       " not one whose records can be counted";
-            return guardrail_body_refuse(b, GUARDRAIL_TYPE, 0, 0);
+            return guardrail_body_sniff_refused(b, GUARDRAIL_TYPE);
         }
 
         /* white space alone */
@@ -538,6 +551,6 @@ guardrail_body_close(guardrail_body_t *b)
         b->codec->close(b->decoder, b->alloc);
         b->decoder = NULL;
         b->pending = 0;
-        b->finished = 1;
+        b->closed = 1;
     }
 }

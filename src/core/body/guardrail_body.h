@@ -76,6 +76,7 @@ typedef struct {
     const guardrail_alloc_t    *alloc;
     unsigned                    pending:1;      /* the decoder may have more */
     unsigned                    finished:1;
+    unsigned                    closed:1;
     unsigned                    sniffed:3;      /* bytes of a BOM */
     unsigned                    first:8;        /* the body's first byte */
     guardrail_ndjson_t          nd;
