@@ -232,11 +232,15 @@ sub start {
     die "no module $self->{module}; run make, or set TEST_MODULE\n"
         if $self->{module} ne 'none' && !-f $self->{module};
 
+    # a single process does not wait for its connections when it is asked to
+    # stop: what they hold is possibly lost
+
     if ($ENV{TEST_VALGRIND}) {
         unshift @command, _which('valgrind'), '-q', '--num-callers=30',
             "--log-file=$dir/valgrind.%p",
             '--suppressions=' . root . '/t/tools/valgrind.supp',
-            split ' ', $ENV{TEST_VALGRIND_ARGS} // '--leak-check=full';
+            split ' ', $ENV{TEST_VALGRIND_ARGS}
+                       // '--leak-check=full --show-leak-kinds=definite';
     }
 
     unlink "$dir/nginx.pid";

@@ -1,0 +1,54 @@
+#!/bin/bash
+
+# Copyright (C) nginx-guardrail authors
+
+# The benchmarks: medians and ratios side by side with plain nginx.
+#
+#     t/tools/bench.sh [--quick] [GROUP...]
+#
+# Groups: posts uploads bombs fairness scan.  Without --quick it takes under
+# five minutes, with it under one.  TEST_NGINX and TEST_MODULE as in the
+# tests.  What the figures mean is in docs/performance.md.
+
+set -eu
+
+cd "$(dirname "$0")/../.."
+
+out=build/bench
+mkdir -p $out
+
+compile() {
+    local to=$1
+    shift
+
+    gcc -std=gnu11 -O2 -g -Wall -Wextra -Isrc/core -o "$out/$to.new" "$@"
+    mv "$out/$to.new" "$out/$to"
+}
+
+compile backend t/bench/backend.c
+compile inflate t/bench/inflate.c -lz
+compile ndjson t/bench/ndjson.c src/core/*/*.c -lz
+
+# the bodies, the same ones every time
+
+make_once() {
+    local to=$1
+    shift
+
+    if [ ! -f "$out/$to" ] || [ t/bench/body.pl -nt "$out/$to" ]; then
+        "$@" > "$out/$to.new"
+        mv "$out/$to.new" "$out/$to"
+    fi
+}
+
+bomb() {
+    head -c 1G /dev/zero | gzip -9n
+}
+
+make_once body.ndjson t/bench/body.pl 100000000
+make_once body.ndjson.gz gzip -6nc $out/body.ndjson
+make_once bomb.gz bomb
+make_once 64k.ndjson t/bench/body.pl 65536
+make_once 1k.json t/bench/body.pl 1024 json
+
+exec t/bench/bench.pl "$@"
