@@ -279,7 +279,8 @@ sub _which {
 
 
 # Reloads, with another configuration if one is given; true when workers of
-# the new cycle run, false when nginx refused it.  Old workers may live on.
+# the new cycle run and the old ones accept nothing more, false when nginx
+# refused it.  Old workers may live on.
 
 sub reload {
     my ($self, @config) = @_;
@@ -292,9 +293,9 @@ sub reload {
     kill 'HUP', $self->{pid};
 
     my $ok = wait_until {
-        my @new = grep { !$old{$_} } $self->worker_pids;
+        my @pids = $self->worker_pids;
 
-        return 1 if @new >= $self->{workers};
+        return 1 if @pids >= $self->{workers} && !grep { $old{$_} } @pids;
         return -1 if read_file("$self->{dir}/error.log", $from)
                      =~ /\[emerg\]/;
         return 0;
