@@ -276,17 +276,9 @@ ngx_http_guardrail_set_ratio(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     floor.len = value[2].len - 6;
     floor.data = value[2].data + 6;
 
-    rv = ngx_http_guardrail_compile_value(cf, &value[0], &floor,
-                                    ngx_http_guardrail_size,
-                                    &glcf->ratio_floor);
-
-    /* a floor of 0 judges from the first byte on, it is no "no limit" */
-
-    if (rv == NGX_CONF_OK && glcf->ratio_floor.n == GUARDRAIL_NO_LIMIT) {
-        glcf->ratio_floor.n = 0;
-    }
-
-    return rv;
+    return ngx_http_guardrail_compile_value(cf, &value[0], &floor,
+                                            ngx_http_guardrail_floor,
+                                            &glcf->ratio_floor);
 }
 
 

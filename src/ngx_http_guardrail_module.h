@@ -208,7 +208,8 @@ char *ngx_http_guardrail_merge_loc_conf(ngx_conf_t *cf, void *parent,
 typedef enum {
     ngx_http_guardrail_size = 0,        /* 10m */
     ngx_http_guardrail_number,          /* 1000 */
-    ngx_http_guardrail_mode             /* on, off, dry_run */
+    ngx_http_guardrail_mode,            /* on, off, dry_run */
+    ngx_http_guardrail_floor            /* 1m; off and 0 are 0 */
 } ngx_http_guardrail_kind_e;
 
 /* name is the directive's, for what is said of a mistake */

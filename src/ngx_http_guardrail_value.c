@@ -89,16 +89,21 @@ ngx_http_guardrail_parse_value(ngx_str_t *text,
     ngx_http_guardrail_kind_e kind, uint64_t *n)
 {
     off_t      value;
+    uint64_t   zero;
     ngx_str_t  s;
 
     if (kind == ngx_http_guardrail_mode) {
         return ngx_http_guardrail_parse_mode(text, n);
     }
 
+    /* a floor of 0 judges from the first byte on */
+
+    zero = (kind == ngx_http_guardrail_floor) ? 0 : GUARDRAIL_NO_LIMIT;
+
     s = *text;
 
     if (s.len == 3 && ngx_strncmp(s.data, "off", 3) == 0) {
-        *n = GUARDRAIL_NO_LIMIT;
+        *n = zero;
         return NGX_OK;
     }
 
@@ -113,7 +118,7 @@ ngx_http_guardrail_parse_value(ngx_str_t *text,
         return NGX_ERROR;
     }
 
-    *n = (value == 0) ? GUARDRAIL_NO_LIMIT : (uint64_t) value;
+    *n = (value == 0) ? zero : (uint64_t) value;
 
     return NGX_OK;
 }
@@ -200,7 +205,7 @@ ngx_http_guardrail_eval_limits(ngx_http_request_t *r,
                                  &limits->ratio);
 
     rc |= ngx_http_guardrail_eval(r, &glcf->ratio_floor,
-                                  ngx_http_guardrail_size,
+                                  ngx_http_guardrail_floor,
                                   "guardrail_max_ratio", mode, constant,
                                   &limits->ratio_floor);
 
@@ -213,10 +218,6 @@ ngx_http_guardrail_eval_limits(ngx_http_request_t *r,
                                   ngx_http_guardrail_size,
                                   "guardrail_max_record_size", mode, constant,
                                   &limits->max_record_size);
-
-    if (limits->ratio_floor == GUARDRAIL_NO_LIMIT) {
-        limits->ratio_floor = 0;
-    }
 
     if (glcf->max_body.set) {
         rc |= ngx_http_guardrail_eval(r, &glcf->max_body,
