@@ -3,16 +3,20 @@
  * Copyright (C) nginx-guardrail authors
  *
  * NDJSON records, 64 bytes at a time: one scanner, included once for each
- * instruction set, which defines before
+ * instruction set, in a file that defines before
  *
- *     NDJSON(name)      the names of its functions
- *     NDJSON_TARGET     their attributes
+ *     NDJSON_TARGET     the attributes of its functions
+ *     NDJSON_INLINE     and of those that are inlined
  *     NDJSON_VEC        a type for 64 bytes
  *     NDJSON_LOAD(p)    these bytes
  *     NDJSON_EQ(v, c)   mask of the bytes that are c
- *     NDJSON_WHITE(v)   of space, tab, LF and CR
- *     NDJSON_ODD(v)     of the bytes below space and above 7F; those of
- *                       NDJSON_WHITE may be in it or not
+ *     NDJSON_WHITE(v, kind)
+ *                       of space, tab, LF and, but with ndjson_lf, CR
+ *     NDJSON_ODD(v, kind)
+ *                       not 0 if there is a byte below space that is not in
+ *                       NDJSON_WHITE or, but with ndjson_utf8, above 7F
+ *     NDJSON_SEPS(p)    not 0 if there is FE, FF, or the last byte of NEL,
+ *                       U+2028 or U+2029; the two bytes before p are read
  *     NDJSON_HIGH(v)    of the bytes above 7F
  *     NDJSON_ONES(m)    the number of bits
  *     NDJSON_BELOW(m)   the number of zeros below the lowest bit, 64 if none
@@ -27,13 +31,16 @@
  */
 
 
+#include "records/guardrail_ndjson_plain.h"
+
+
 /*
  * Measures the lines that end in a block, one by one.  Returns 0, with
  * nothing changed, if one of them is larger than allowed.
  */
 
 static NDJSON_TARGET __attribute__((noinline)) unsigned
-NDJSON(walk)(guardrail_ndjson_sizes_t *z, uint64_t max, uint64_t before,
+guardrail_ndjson_walk(guardrail_ndjson_sizes_t *z, uint64_t before,
     uint64_t content, uint64_t lf, uint64_t cr, uint64_t text)
 {
     uint64_t  largest, end, size, from;
@@ -53,7 +60,7 @@ NDJSON(walk)(guardrail_ndjson_sizes_t *z, uint64_t max, uint64_t before,
         content |= text & (lf ^ (lf - 1));
         text &= ~(lf ^ (lf - 1));
 
-        if (content && size > max) {
+        if (content && size > z->max) {
             return 0;
         }
 
@@ -68,10 +75,51 @@ NDJSON(walk)(guardrail_ndjson_sizes_t *z, uint64_t max, uint64_t before,
     }
 
     if (largest != z->largest) {
-        guardrail_ndjson_sizes(z, largest, max);
+        guardrail_ndjson_sizes(z, largest);
     }
 
     return 1;
+}
+
+
+/*
+ * Of a block with bytes above 7F: the last bytes of NEL, U+2028 and U+2029,
+ * the last bytes of FE FF and FF FE, and what began at the block's end.
+ */
+
+NDJSON_INLINE uint32_t
+guardrail_ndjson_sequences(NDJSON_VEC v, unsigned shift, uint32_t partial,
+    uint64_t *seps, uint64_t *marks)
+{
+    uint64_t  c2, e2, e280, fe, ff, last;
+
+    c2 = NDJSON_EQ(v, 0xc2) >> shift;
+    e2 = NDJSON_EQ(v, 0xe2) >> shift;
+    e280 = 0;
+
+    if (c2 | e2 | partial) {
+        e280 = (NDJSON_EQ(v, 0x80) >> shift)
+               & ((e2 << 1) | ((partial & GUARDRAIL_NDJSON_E2) != 0));
+
+        *seps = ((NDJSON_EQ(v, 0x85) >> shift)
+                 & ((c2 << 1) | ((partial & GUARDRAIL_NDJSON_C2) != 0)))
+                | (((NDJSON_EQ(v, 0xa8) | NDJSON_EQ(v, 0xa9)) >> shift)
+                   & ((e280 << 1) | ((partial & GUARDRAIL_NDJSON_E280) != 0)));
+    }
+
+    fe = NDJSON_EQ(v, 0xfe) >> shift;
+    ff = NDJSON_EQ(v, 0xff) >> shift;
+
+    *marks = (((fe << 1) | ((partial & GUARDRAIL_NDJSON_FE) != 0)) & ff)
+             | (((ff << 1) | ((partial & GUARDRAIL_NDJSON_FF) != 0)) & fe);
+
+    last = 63 - shift;
+
+    return (uint32_t) ((c2 >> last) * GUARDRAIL_NDJSON_C2
+                       | (e2 >> last) * GUARDRAIL_NDJSON_E2
+                       | (e280 >> last) * GUARDRAIL_NDJSON_E280
+                       | (fe >> last) * GUARDRAIL_NDJSON_FE
+                       | (ff >> last) * GUARDRAIL_NDJSON_FF);
 }
 
 
@@ -80,84 +128,61 @@ NDJSON(walk)(guardrail_ndjson_sizes_t *z, uint64_t max, uint64_t before,
  * changes nothing and returns 0.
  */
 
-static inline NDJSON_TARGET __attribute__((always_inline)) unsigned
-NDJSON(block)(guardrail_ndjson_fast_t *f, guardrail_ndjson_sizes_t *z,
+static NDJSON_TARGET __attribute__((noinline)) unsigned
+guardrail_ndjson_block(guardrail_ndjson_fast_t *f, guardrail_ndjson_sizes_t *z,
     const guardrail_ndjson_limits_t *limits, const uint8_t *p, unsigned shift)
 {
-    uint64_t    lf, cr, white, blank, odd, ends, seps, starts, sum, valid;
+    uint64_t    lf, cr, white, blank, ends, seps, starts, sum, valid, last;
     uint64_t    crlf, lone, text, records, lines, first, run, content, start;
-    uint32_t    sequence;
+    uint64_t    begins, second, marks;
+    uint32_t    partial;
+    unsigned    plain;
     NDJSON_VEC  v;
 
     v = NDJSON_LOAD(p);
 
+    valid = UINT64_MAX >> shift;
+    last = 63 - shift;
+
     lf = NDJSON_EQ(v, '\n') >> shift;
     cr = NDJSON_EQ(v, '\r') >> shift;
-    white = NDJSON_WHITE(v) >> shift;
-    odd = (NDJSON_ODD(v) >> shift) & ~white;
+    white = NDJSON_WHITE(v, ndjson_crlf) >> shift;
 
-    valid = UINT64_MAX >> shift;
     blank = white ^ lf ^ cr;
     text = ~white & valid;
 
+    plain = 1;
     ends = 0;
     seps = 0;
-    sequence = 0;
+    partial = 0;
 
-    if (odd) {
-        uint64_t  c2, e2, e280, high, second;
+    /* the first and the second byte of the lines */
 
-        high = NDJSON_HIGH(v) >> shift;
+    begins = (lf << 1) | (f->run == 0);
+    second = ((begins & ~lf) << 1) | (f->run == 1);
 
-        /* the first and the second byte of the lines */
+    if (NDJSON_ODD(v, ndjson_utf8)) {
+        plain = 0;
 
-        starts = (lf << 1) | (f->run == 0);
-        second = ((starts & ~lf) << 1) | (f->run == 1);
+        ends = NDJSON_EQ(v, 0x0b) | NDJSON_EQ(v, 0x0c) | NDJSON_EQ(v, 0x1c)
+               | NDJSON_EQ(v, 0x1d) | NDJSON_EQ(v, 0x1e);
+        ends >>= shift;
 
-        if (odd & ~high) {
-            ends = NDJSON_EQ(v, 0x0b) | NDJSON_EQ(v, 0x0c)
-                   | NDJSON_EQ(v, 0x1c) | NDJSON_EQ(v, 0x1d)
-                   | NDJSON_EQ(v, 0x1e);
-            ends >>= shift;
-
-            if (limits->refuse_utf16
-                && (NDJSON_EQ(v, 0x00) >> shift) & (starts | second))
-            {
-                return 0;
-            }
+        if (limits->refuse_utf16
+            && ((NDJSON_EQ(v, 0x00) >> shift) & (begins | second)))
+        {
+            return 0;
         }
+    }
 
-        if (high) {
-            c2 = NDJSON_EQ(v, 0xc2) >> shift;
-            e2 = NDJSON_EQ(v, 0xe2) >> shift;
+    if (NDJSON_HIGH(v)) {
+        f->kind = ndjson_utf8;
 
-            e280 = (NDJSON_EQ(v, 0x80) >> shift)
-                   & ((e2 << 1)
-                      | ((f->sequence & GUARDRAIL_NDJSON_E2) != 0));
+        partial = guardrail_ndjson_sequences(v, shift, f->partial, &seps,
+                                             &marks);
 
-            seps = ((NDJSON_EQ(v, 0x85) >> shift)
-                    & ((c2 << 1)
-                       | ((f->sequence & GUARDRAIL_NDJSON_C2) != 0)))
-                   | (((NDJSON_EQ(v, 0xa8) | NDJSON_EQ(v, 0xa9)) >> shift)
-                      & ((e280 << 1)
-                         | ((f->sequence & GUARDRAIL_NDJSON_E280) != 0)));
-
-            /* of the last byte; one of them at most */
-
-            c2 >>= 63 - shift;
-            e2 >>= 63 - shift;
-            e280 >>= 63 - shift;
-
-            sequence = (uint32_t) (c2 * GUARDRAIL_NDJSON_C2
-                                   + e2 * GUARDRAIL_NDJSON_E2
-                                   + e280 * GUARDRAIL_NDJSON_E280);
-
-            if (limits->refuse_utf16
-                && ((NDJSON_EQ(v, 0xfe) | NDJSON_EQ(v, 0xff)) >> shift)
-                   & second)
-            {
-                return 0;
-            }
+        if (limits->refuse_utf16 && (marks & second)) {
+            return 0;
         }
     }
 
@@ -191,7 +216,7 @@ NDJSON(block)(guardrail_ndjson_fast_t *f, guardrail_ndjson_sizes_t *z,
         return 0;
     }
 
-    /* the sizes: the line that was begun before, then those from here on */
+    /* the line that was begun before, those within, and the one begun here */
 
     crlf = lf | (cr & (lf >> 1));
 
@@ -207,17 +232,17 @@ NDJSON(block)(guardrail_ndjson_fast_t *f, guardrail_ndjson_sizes_t *z,
     }
 
     if (first > z->threshold
-        || run > limits->max_record_size
+        || run > z->max
         || (z->threshold < 63 && guardrail_ndjson_runs(z, ~crlf & valid)))
     {
-        if (content
-            && run - (cr >> (63 - shift)) > limits->max_record_size)
-        {
+        plain = 0;
+
+        if (content && run - (cr >> last) > z->max) {
             return 0;
         }
 
-        if (!NDJSON(walk)(z, limits->max_record_size, f->run, f->content, lf,
-                          (cr << 1) | f->cr, text))
+        if (!guardrail_ndjson_walk(z, f->run, f->content, lf,
+                                   (cr << 1) | f->cr, text))
         {
             return 0;
         }
@@ -226,74 +251,93 @@ NDJSON(block)(guardrail_ndjson_fast_t *f, guardrail_ndjson_sizes_t *z,
     f->records = records;
     f->lines = lines;
     f->run = run;
+    f->cr = cr >> last;
     f->content = content;
     f->start = start;
-    f->sequence = sequence;
-    f->cr = cr >> (63 - shift);
-    f->ended = (ends | seps) >> (63 - shift);
+    f->ended = (ends | seps) >> last;
+    f->partial = partial;
+
+    if (run != 1) {
+        f->partial &= ~(uint32_t) (GUARDRAIL_NDJSON_FE|GUARDRAIL_NDJSON_FF);
+    }
+
+    f->plain = plain && (lone | seps) == 0;
+
+    if (cr && f->kind == ndjson_lf) {
+        f->kind = ndjson_crlf;
+    }
 
     return 1;
 }
 
 
 static NDJSON_TARGET size_t
-NDJSON(scan)(guardrail_ndjson_t *s, const uint8_t *p, size_t len)
+guardrail_ndjson_scan(guardrail_ndjson_t *s, const uint8_t *p, size_t len)
 {
-    size_t                    i, n, used;
-    uint8_t                   tail[64];
+    size_t                    i, n;
+    unsigned                  judged;
     const uint8_t            *block;
     guardrail_ndjson_fast_t   f;
     guardrail_ndjson_sizes_t  z;
 
-    if (len < GUARDRAIL_NDJSON_SHORT) {
+    if (len < 64) {
         return guardrail_ndjson_scan_scalar(s, p, len);
     }
 
-    i = 0;
+    guardrail_ndjson_begin(&f, &z, s);
 
-    for ( ;; ) {
-        guardrail_ndjson_begin(&f, &z, s);
+    for (i = 0; i < len; i += n) {
 
-        for (n = 64; len - i >= 64; i += 64) {
+        if (f.plain) {
+            n = guardrail_ndjson_room(&f, &s->limits, (len - i) / 64);
 
-            if (!NDJSON(block)(&f, &z, &s->limits, p + i, 0)) {
-                goto scalar;
+            switch (f.kind) {
+
+            case ndjson_lf:
+                n = guardrail_ndjson_plain_lf(&f, &z, p + i, n);
+                break;
+
+            case ndjson_crlf:
+                n = guardrail_ndjson_plain_crlf(&f, &z, p + i, n);
+                break;
+
+            default: /* ndjson_utf8, set by a block of this piece */
+                n = guardrail_ndjson_plain_utf8(&f, &z, p + i, n);
+            }
+
+            i += n * 64;
+
+            if (i == len) {
+                break;
             }
         }
 
-        n = len - i;
+        n = 64;
+        block = p + i;
 
-        if (n == 0) {
-            break;
+        if (len - i < 64) {
+            n = len - i;
+            block = p + len - 64;
         }
 
-        block = p + i - (64 - n);
+        judged = guardrail_ndjson_block(&f, &z, &s->limits, block,
+                                        (unsigned) (64 - n));
 
-        if (len < 64) {
-            memset(tail, ' ', 64);
-            memcpy(tail + 64 - n, p, n);
-            block = tail;
-        }
+        if (!judged) {
+            guardrail_ndjson_end(&f, &z, s);
+            NDJSON_LEAVE();
 
-        if (NDJSON(block)(&f, &z, &s->limits, block, (unsigned) (64 - n))) {
-            i = len;
-            break;
-        }
+            n = guardrail_ndjson_scan_scalar(s, p + i, n);
 
-    scalar:
+            if (s->rc != GUARDRAIL_OK) {
+                return i + n;
+            }
 
-        guardrail_ndjson_end(&f, &z, s, p, i);
-        NDJSON_LEAVE();
-
-        used = guardrail_ndjson_scan_scalar(s, p + i, n);
-        i += used;
-
-        if (s->rc != GUARDRAIL_OK || i == len) {
-            return i;
+            guardrail_ndjson_begin(&f, &z, s);
         }
     }
 
-    guardrail_ndjson_end(&f, &z, s, p, len);
+    guardrail_ndjson_end(&f, &z, s);
     NDJSON_LEAVE();
 
     return len;

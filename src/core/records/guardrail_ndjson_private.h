@@ -38,11 +38,9 @@
 #define GUARDRAIL_NDJSON_E2       0x80
 #define GUARDRAIL_NDJSON_E280     0x100
 
-#define GUARDRAIL_NDJSON_BOM                                                  \
-    (GUARDRAIL_NDJSON_FE|GUARDRAIL_NDJSON_FF)
-
-#define GUARDRAIL_NDJSON_SEQUENCE                                             \
-    (GUARDRAIL_NDJSON_C2|GUARDRAIL_NDJSON_E2|GUARDRAIL_NDJSON_E280)
+#define GUARDRAIL_NDJSON_PARTIAL                                              \
+    (GUARDRAIL_NDJSON_FE|GUARDRAIL_NDJSON_FF|GUARDRAIL_NDJSON_C2              \
+     |GUARDRAIL_NDJSON_E2|GUARDRAIL_NDJSON_E280)
 
 
 /*
@@ -60,9 +58,12 @@ size_t guardrail_ndjson_scan_scalar(guardrail_ndjson_t *s, const uint8_t *p,
     size_t len);
 
 
-/* those that this machine runs, the fastest first; NULL behind the last */
+/* one of each file; NULL where the machine cannot run it */
 
-const guardrail_ndjson_ops_t *guardrail_ndjson_simd(unsigned n);
+const guardrail_ndjson_ops_t *guardrail_ndjson_avx2(void);
+const guardrail_ndjson_ops_t *guardrail_ndjson_sse2(void);
+const guardrail_ndjson_ops_t *guardrail_ndjson_neon(void);
+const guardrail_ndjson_ops_t *guardrail_ndjson_scalar(void);
 
 
 #endif /* GUARDRAIL_NDJSON_PRIVATE_H */
