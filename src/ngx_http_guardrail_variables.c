@@ -275,6 +275,12 @@ ngx_http_guardrail_fmt_measure(guardrail_fmt_t *f,
 
     b = &ctx->body;
 
+    /* no body, or not a look at it: its size is not 0, but not known */
+
+    if (b->alloc == NULL && !ctx->refused && !ctx->would) {
+        return 0;
+    }
+
     switch (var) {
 
     case ngx_http_guardrail_var_format:
