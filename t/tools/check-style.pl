@@ -7,6 +7,7 @@
 use strict;
 use warnings;
 
+use File::Find;
 use FindBin qw($Bin);
 
 # lines of a file and of a function from which on we say something
@@ -17,12 +18,16 @@ chdir "$Bin/../.." or die;
 
 my $errors = 0;
 
-for my $file (split /\n/, `git ls-files -co --exclude-standard`) {
-    next unless -f $file && -T $file;
-    next if $file =~ m{^t/fuzz/corpus/};
+find({ no_chdir => 1, wanted => sub {
+    my $file = s{^\./}{}r;
 
-    check($file);
-}
+    if ($file =~ m{^(?:\.git|build|t/fuzz/corpus)$}) {
+        $File::Find::prune = 1;
+
+    } elsif (-f $file && -T $file) {
+        check($file);
+    }
+} }, '.');
 
 exit($errors ? 1 : 0);
 
