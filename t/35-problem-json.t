@@ -248,4 +248,3 @@ sub logged_id {
 
     is($line, "$id $want", 'it is the one of the access log');
 }
-

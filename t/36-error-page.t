@@ -186,8 +186,10 @@ each_framing {
     };
 
     subtest 'another status' => sub {
-        is(asks('/ok/', $large, $f, @seen, 200)->body, "too large\n", 'for 200');
-        is(asks('/bad/', $large, $f, @seen, 400)->body, "too large\n", 'for 400');
+        is(asks('/ok/', $large, $f, @seen, 200)->body, "too large\n",
+           'for 200');
+        is(asks('/bad/', $large, $f, @seen, 400)->body, "too large\n",
+           'for 400');
     };
 
     subtest 'a redirect' => sub {

@@ -141,8 +141,9 @@ each_framing {
         is(asks($f, '/dry/smaller', 'x' x 51),
            '200 would_reject max_body 50 51', 'the guard alone');
         refused($f, '/dry/smaller', $seen, 'x' x 300);
-        is(asks($f, '/dry/unlimited', 'x' x 300), '200 would_reject max_body 50 '
-           . ($declared ? 300 : 51), 'without client_max_body_size');
+        is(asks($f, '/dry/unlimited', 'x' x 300),
+           '200 would_reject max_body 50 ' . ($declared ? 300 : 51),
+           'without client_max_body_size');
     };
 
     for my $mode ('off', 'dry_run') {
