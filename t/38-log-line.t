@@ -96,6 +96,11 @@ my $server = <<SERVER;
         proxy_pass http://%%BACKEND%%;
     }
 
+    location /silent {
+        client_body_timeout 100ms;
+        proxy_pass http://%%BACKEND%%;
+    }
+
     location /stream {
         guardrail_buffering off;
         proxy_pass http://%%BACKEND%%;
@@ -216,6 +221,11 @@ subtest 'a client that leaves' => sub {
         }
     }
 
+    my $c = $t->h1;
+
+    $c->send("POST /silent HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nx");
+    ok($t->wait_log(qr/aborted: client_gone, wire 1 decoded 1 records 0\b/),
+       'one that falls silent');
     is(0 + $t->log_lines(qr/guardrail: (?:rejected|would)/), $seen,
        'none of them was a refusal');
 };
