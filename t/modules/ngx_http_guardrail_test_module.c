@@ -15,7 +15,8 @@
  *       before it stands behind.
  *
  *       null     also calls the next filter with no chain at all
- *       empty    puts buffers without bytes in front of each buffer
+ *       empty    puts a buffer without bytes in front of each buffer; nginx
+ *                cannot send those on
  *       special  the same, of those that have no memory
  *       split    cuts buffers into pieces of N bytes, in one chain
  *       calls    the same, a call for each
@@ -33,12 +34,14 @@
 #include <ngx_http.h>
 
 
-#define NGX_HTTP_TEST_NULL     0x01
-#define NGX_HTTP_TEST_EMPTY    0x02
-#define NGX_HTTP_TEST_SPECIAL  0x04
-#define NGX_HTTP_TEST_SPLIT    0x08
-#define NGX_HTTP_TEST_CALLS    0x10
-#define NGX_HTTP_TEST_LAST     0x20
+/* 0x01 is NGX_CONF_BITMASK_SET */
+
+#define NGX_HTTP_TEST_NULL     0x02
+#define NGX_HTTP_TEST_EMPTY    0x04
+#define NGX_HTTP_TEST_SPECIAL  0x08
+#define NGX_HTTP_TEST_SPLIT    0x10
+#define NGX_HTTP_TEST_CALLS    0x20
+#define NGX_HTTP_TEST_LAST     0x40
 
 
 typedef struct {
@@ -230,7 +233,7 @@ ngx_http_test_filter(ngx_http_request_t *r, ngx_chain_t *in)
         return ngx_http_next_request_body_filter(r, in);
     }
 
-    if (tlcf->filter & NGX_HTTP_TEST_NULL) {
+    if (in && tlcf->filter & NGX_HTTP_TEST_NULL) {
         rc = ngx_http_next_request_body_filter(r, NULL);
 
         if (rc != NGX_OK) {
@@ -290,7 +293,9 @@ ngx_http_test_filter(ngx_http_request_t *r, ngx_chain_t *in)
 
     rc = ngx_http_test_pass(r, out, tlcf->filter & NGX_HTTP_TEST_CALLS);
 
-    if (rc == NGX_OK && tlcf->filter & NGX_HTTP_TEST_NULL) {
+    /* behind the last buffer nginx does not stand it */
+
+    if (rc == NGX_OK && !last && tlcf->filter & NGX_HTTP_TEST_NULL) {
         rc = ngx_http_next_request_body_filter(r, NULL);
     }
 
@@ -325,6 +330,8 @@ ngx_http_test_add(ngx_http_request_t *r, ngx_chain_t ***ll, u_char *p,
         if (b == NULL) {
             return NGX_ERROR;
         }
+
+        b->sync = 1;
     }
 
     b->flush = r->request_body_no_buffering;
