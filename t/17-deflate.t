@@ -16,8 +16,11 @@ use Guardrail::Test;
 my $t = Guardrail::Test->new;
 my $backend = $t->backend;
 
+$t->define(G => join ' ', map { "\$guardrail_$_" }
+           qw(verdict encoding body_bytes decoded_bytes));
+
 $t->start(server => <<'SERVER');
-    add_header X-G "$guardrail_verdict $guardrail_encoding $guardrail_body_bytes $guardrail_decoded_bytes" always;
+    add_header X-G "%%G%%" always;
     client_body_buffer_size 1k;
 
     location / {
@@ -88,7 +91,8 @@ each_framing {
         my $len = length $body;
 
         for my $how ([], [cut => 997], [chunk => 333], [cuts => [1, 2, 3]],
-                     $len < 200 ? ([cut => 1, pause => 0.0003], [chunk => 1]) : ())
+                     $len < 200 ? ([cut => 1, pause => 0.0003], [chunk => 1])
+                                : ())
         {
             my $cut = $how->[0] || 'whole';
             my $r = $t->post('/', $body, framing => $f, @$how,

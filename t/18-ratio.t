@@ -18,8 +18,11 @@ use Guardrail::Test;
 my $t = Guardrail::Test->new;
 my $backend = $t->backend;
 
+$t->define(G => join ' ', map { "\$guardrail_$_" }
+           qw(verdict reason limit observed decoded_bytes));
+
 $t->start(http => <<'HTTP', server => <<'SERVER');
-    log_format g '$arg_id $guardrail_verdict $guardrail_reason $guardrail_limit $guardrail_observed $guardrail_decoded_bytes';
+    log_format g '$arg_id %%G%%';
     access_log %%DIR%%/g.log g;
 
     client_max_body_size 64m;

@@ -17,8 +17,11 @@ use Guardrail::Test;
 my $t = Guardrail::Test->new;
 my $backend = $t->backend;
 
+$t->define(G => join ' ', map { "\$guardrail_$_" }
+           qw(verdict decoded_bytes ratio));
+
 $t->start(server => <<'SERVER');
-    add_header X-G "$guardrail_verdict $guardrail_decoded_bytes $guardrail_ratio" always;
+    add_header X-G "%%G%%" always;
 
     guardrail on;
     client_max_body_size 8m;
@@ -52,7 +55,8 @@ my %data = (
     'sparse vectors'  => repeat('[' . join(', ', (0) x 767) . "]\n", 5000000),
     'app logs'        => join('', map {
         sprintf qq(2024-05-01T12:%02d:%02d INFO worker-%d request %d done\n),
-                $_ / 60 % 60, $_ % 60, $_ % 7, $_ * 7919 % 1000003 } 1 .. 30000),
+                $_ / 60 % 60, $_ % 60, $_ % 7, $_ * 7919 % 1000003
+    } 1 .. 30000),
 );
 my %body = map { $_ => gzip($data{$_}) } keys %data;
 

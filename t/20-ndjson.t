@@ -17,8 +17,11 @@ use Guardrail::Test;
 my $t = Guardrail::Test->new;
 my $backend = $t->backend;
 
+$t->define(G => join ' ', map { "\$guardrail_$_" }
+           qw(verdict format records largest_record));
+
 $t->start(http => <<'HTTP', server => <<'SERVER');
-    add_header X-G "$guardrail_verdict $guardrail_format $guardrail_records $guardrail_largest_record" always;
+    add_header X-G "%%G%%" always;
 HTTP
     client_body_buffer_size 1k;
 

@@ -15,8 +15,11 @@ use Guardrail::Test;
 my $t = Guardrail::Test->new;
 my $backend = $t->backend;
 
+$t->define(G => join ' ', map { "\$guardrail_$_" }
+           qw(verdict records decoded_bytes));
+
 $t->start(server => <<'SERVER');
-    add_header X-G "$guardrail_verdict $guardrail_records $guardrail_decoded_bytes" always;
+    add_header X-G "%%G%%" always;
     client_body_buffer_size 1k;
 
     location / {

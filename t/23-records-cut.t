@@ -15,8 +15,11 @@ use Guardrail::Test;
 my $t = Guardrail::Test->new;
 my $backend = $t->backend;
 
+$t->define(G => join ' ', map { "\$guardrail_$_" }
+           qw(verdict reason records largest_record));
+
 $t->start(server => <<'SERVER');
-    add_header X-G "$guardrail_verdict $guardrail_reason $guardrail_records $guardrail_largest_record" always;
+    add_header X-G "%%G%%" always;
     client_body_buffer_size 1k;
 
     guardrail on;
