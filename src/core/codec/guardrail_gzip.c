@@ -6,6 +6,7 @@
  */
 
 
+#include "codec/guardrail_crc32.h"
 #include "codec/guardrail_inflate_private.h"
 
 
@@ -296,7 +297,7 @@ guardrail_gzip_data_step(guardrail_inflate_t *s, guardrail_codec_io_t *io)
     n = (size_t) (io->out - out);
 
     if (n) {
-        s->crc = (uint32_t) crc32_z(s->crc, out, n);
+        s->crc = guardrail_crc32(s->crc, out, n);
         s->size += (uint32_t) n;
 
         /* of the member that gave the last byte, even if it ends here */
