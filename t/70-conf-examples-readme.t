@@ -1,0 +1,64 @@
+#!/usr/bin/perl
+
+# Copyright (C) nginx-guardrail authors
+
+# The configuration that README.md shows.
+
+use strict;
+use warnings;
+
+use lib 't/lib';
+
+use Guardrail::Test;
+
+my $t = Guardrail::Test->new;
+my $backend = $t->backend;
+
+my ($config) = read_file(root . '/README.md') =~ /^```nginx\n(.*?)^```$/ms
+    or die "README.md has no configuration\n";
+
+my $lines = () = $config =~ /\S.*\n/g;
+
+cmp_ok($lines, '<=', 15, 'it is short');
+
+for (["load_module modules/ngx_http_guardrail_module.so;\n", "%%GLOBALS%%\n"],
+     ["http {\n", "http {\n    %%HTTP%%\n"],
+     ['listen 80;', 'listen 127.0.0.1:%%PORT%%;'],
+     ['127.0.0.1:8000', '%%BACKEND%%'])
+{
+    my ($from, $to) = @$_;
+
+    $config =~ s/\Q$from\E/$to/ or die "README.md: no \"$from\"\n";
+}
+
+$t->start($config);
+
+my $rows = gzip(ndjson(100_000));
+
+is($t->post('/ingest', $rows, encoding => 'gzip')->status, 200, 'rows');
+is($backend->last->{length}, length $rows, 'arrived');
+
+$backend->clear;
+
+# rows that repeat, but not so often that they are a bomb
+
+my $row = '{"a":"' . unpack('H*', pseudo_random(1040, 3)) x 30 . "\"}\n";
+
+my %excess = (
+    max_body        => ['x' x (10 * 2 ** 20 + 1)],
+    max_decoded     => [gzip($row x 1100), encoding => 'gzip'],
+    max_record_size => ['{"a":"' . 'x' x 65536 . '"}'],
+    max_records     => [gzip(ndjson(100_001)), encoding => 'gzip'],
+);
+
+for my $reason (sort keys %excess) {
+    my ($body, %opt) = @{$excess{$reason}};
+    my $r = $t->post('/ingest', $body, %opt);
+
+    is($r->status, 413, "$reason is refused");
+    is($r->json->{reason}, $reason, 'reason');
+}
+
+is($backend->connections, 0, 'the backend was not contacted');
+
+$t->done;
