@@ -165,7 +165,7 @@ for (['16k', 503], ['0', 200], ['off', 200]) {
     my @c = map { $t->h1 } 1 .. 3;
 
     $t->post('/', substr($body{gzip}, 0, 20), encoding => 'gzip',
-                 conn => $_, length => 100, read => 0, drain => 1)
+             conn => $_, length => 100, read => 0, drain => 1)
         for @c;
 
     is($t->post('/', $body{gzip}, encoding => 'gzip')->status, $status,
