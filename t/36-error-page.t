@@ -32,6 +32,7 @@ HTTP
     proxy_set_header X-Limit    $guardrail_limit;
     proxy_set_header X-Observed $guardrail_observed;
     proxy_set_header X-Request  $request_id;
+    proxy_set_header X-Length   "length $content_length";
 
     location /plain/ {
         proxy_pass http://%%BACKEND%%;
@@ -307,6 +308,7 @@ sub forwarded {
     is($q->{length}, 0, 'no body');
     ok(!$q->{declared}, 'no length');
     is($q->{headers}{'transfer-encoding'}, undef, 'not chunked');
+    like($q->{headers}{'x-length'}, qr/^length 0?\z/, 'no $content_length');
     is($q->{headers}{'x-' . $_}, shift @seen, $_)
         for qw(verdict reason limit observed);
 

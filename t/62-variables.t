@@ -13,6 +13,7 @@ use Guardrail::Test;
 
 my $t = Guardrail::Test->new(lingering => '50ms');
 my $backend = $t->backend;
+my $early = $t->backend(name => 'EARLY', early => 1);
 
 my @names = qw(verdict reason policy limit observed tenant format encoding
                body_bytes decoded_bytes ratio records largest_record json_depth
@@ -79,6 +80,18 @@ HTTP
         guardrail dry_run;
         client_max_body_size 100;
         proxy_pass http://%%BACKEND%%;
+    }
+
+    location /dry/unread {
+        guardrail dry_run;
+        root %%DIR%%;
+    }
+
+    location /stream {
+        guardrail on;
+        guardrail_buffering off;
+        proxy_pass http://%%EARLY%%;
+        proxy_request_buffering off;
     }
 
     location /closed {
@@ -253,6 +266,26 @@ subtest 'without a body' => sub {
                 verdict => 'pass');
         is_seen("internal, $f", '/internal', undef, $f, verdict => 'pass');
     }
+};
+
+
+# Not all of the body is read, and nobody left.
+
+subtest 'unread' => sub {
+    each_framing {
+        my ($f) = @_;
+
+        is_seen('by dry_run and a file', '/dry/unread', 'x' x 50, $f,
+                verdict => 'pass', %nothing);
+    };
+
+    my $c = $t->h1;
+
+    $c->send("POST /stream HTTP/1.1\r\nHost: a\r\nContent-Length: 500\r\n"
+             . 'X-Id: ' . ++$id . "\r\n\r\n12345");
+    is($c->read->status, 200, 'an early answer');
+    $c->close;
+    fields('an early answer', verdict => 'pass', %identity, bytes(5));
 };
 
 
