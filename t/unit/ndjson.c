@@ -18,6 +18,24 @@
 #define MAX_BODY   4096
 #define NL         GUARDRAIL_NO_LIMIT
 
+/* all strings up to this length, and that many random bodies */
+
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZED  1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SANITIZED  1
+#endif
+#endif
+
+#if (SANITIZED)
+#define LENGTH     5
+#define BODIES     2000
+#else
+#define LENGTH     6
+#define BODIES     12000
+#endif
+
 
 typedef struct {
     guardrail_rc_e  rc;
@@ -54,7 +72,13 @@ static void test_measurements_mid_body(void);
 static void test_limits_set_late(void);
 static void test_exhaustive(void);
 static void test_random(void);
+static void test_texts(void);
+static void test_one_longer(void);
 static void test_random_limits_set_late(void);
+static size_t random_body(uint8_t *p, size_t max);
+static size_t random_text(uint8_t *p, size_t max);
+static void random_limits(guardrail_ndjson_limits_t *limits,
+    const result_t *m);
 static int check_all(const uint8_t *p, size_t len,
     const guardrail_ndjson_limits_t *limits, const result_t *expected);
 static int check_splits(const uint8_t *p, size_t len,
@@ -64,11 +88,16 @@ static void run(const guardrail_ndjson_ops_t *ops,
     const size_t *cuts, unsigned ncuts, result_t *r);
 static void model(const guardrail_ndjson_limits_t *limits, const uint8_t *p,
     size_t len, result_t *r);
+static void model_measure(const uint8_t *p, size_t len, unsigned finish,
+    result_t *r);
+static guardrail_rc_e model_excess(const guardrail_ndjson_limits_t *limits,
+    const result_t *r);
 static uint64_t model_records(const uint8_t *p, size_t len);
+static int is_end(uint8_t c);
 static uint64_t model_lines(const uint8_t *p, size_t len, unsigned finish);
 static void model_sizes(const uint8_t *p, size_t len, unsigned finish,
     uint64_t *largest, uint64_t *size);
-static unsigned model_utf16(const uint8_t *p, size_t len);
+static size_t model_utf16(const uint8_t *p, size_t len);
 static int same(const result_t *a, const result_t *b);
 static void show(const char *what, const result_t *r);
 static void show_body(const uint8_t *p, size_t len,
@@ -306,6 +335,8 @@ main(void)
     test_limits_set_late();
     test_exhaustive();
     test_random();
+    test_texts();
+    test_one_longer();
     test_random_limits_set_late();
 
     return tap_done();
@@ -619,7 +650,7 @@ test_limits_set_late(void)
 }
 
 
-/* all strings of up to six bytes, as such and in the middle of a block */
+/* all short strings, as such and around the end of a block */
 
 static void
 test_exhaustive(void)
@@ -655,7 +686,7 @@ test_exhaustive(void)
         pass = 1;
         all = 1;
 
-        for (len = 0; len <= 6 && pass; len++, all *= alphabets[a].chars) {
+        for (len = 0; len <= LENGTH && pass; len++, all *= alphabets[a].chars) {
 
             if (len == 6 && alphabets[a].chars > 6) {
                 break;
@@ -790,7 +821,7 @@ test_random(void)
     memset(&none, 0xff, sizeof(none));
     none.refuse_utf16 = 0;
 
-    for (i = 0; i < 12000 && pass; i++) {
+    for (i = 0; i < BODIES && pass; i++) {
         len = random_body(body, (i & 7) ? 320 : sizeof(body));
 
         model(&none, body, len, &m);
@@ -828,6 +859,170 @@ test_random(void)
 }
 
 
+/*
+ * Long texts of one kind, as most bodies are, with a single exception, and
+ * limits that are met or just exceeded.
+ */
+
+static size_t
+random_text(uint8_t *p, size_t max)
+{
+    size_t       i, n, len, line, at;
+    uint64_t     kind, lines;
+    const char  *piece;
+
+    static const char  *exceptions[] = {
+        "", "\r", "\v", "\x1e", "\x1f", "\xc2\x85", "\xe2\x80\xa8",
+        "\xe2\x80\xa9", "\xe2\x80", "\xc2", "\n\xff\xfe", "\n\xfe\xff",
+        "\n\xfe\xfe", "\n\xff\xff", "\nab\xff\xfe", "\n\n\n", "\n \n",
+        S64, "\n" S64 S64 "\n", A64, A16, "a", "\r\n", "\n\r\n"
+    };
+
+    len = max - 200 - (size_t) (rnd() % 100);
+    at = (size_t) (rnd() % len);
+    kind = rnd() % 6;
+    lines = 1 + rnd() % 80;
+    line = (size_t) (rnd() % lines);
+
+    for (i = 0, n = 0; i < len; /* void */) {
+
+        if (at && i >= at) {
+            at = 0;
+            piece = exceptions[rnd() % (sizeof(exceptions)
+                                        / sizeof(exceptions[0]))];
+
+            while (*piece) {
+                p[i++] = (uint8_t) *piece++;
+            }
+
+            if (rnd() % 8 == 0) {
+                p[i++] = '\0';
+            }
+        }
+
+        if (n++ >= line) {
+
+            if (kind & 1) {
+                p[i++] = '\r';
+            }
+
+            p[i++] = '\n';
+            n = 0;
+            line = (kind < 2) ? (size_t) lines : (size_t) (rnd() % lines);
+            continue;
+        }
+
+        if (kind >= 4 && rnd() % 6 == 0) {
+            memcpy(p + i, (rnd() & 1) ? "\xe2\x80\x9c" : "\xc3\xa9\xa8", 3);
+            i += 3;
+            continue;
+        }
+
+        p[i++] = (rnd() % 5 == 0) ? ' ' : 'a';
+    }
+
+    return i;
+}
+
+
+static void
+test_texts(void)
+{
+    int                        pass;
+    size_t                     len;
+    uint8_t                    body[1024];
+    unsigned                   i;
+    uint64_t                   less;
+    result_t                   m, r;
+    guardrail_ndjson_limits_t  limits;
+
+    pass = 1;
+
+    for (i = 0; i < BODIES && pass; i++) {
+        len = random_text(body, (i & 1) ? 500 : 1000);
+
+        memset(&limits, 0xff, sizeof(limits));
+        limits.refuse_utf16 = i & 1;
+
+        model(&limits, body, len, &m);
+        pass &= check_all(body, len, &limits, &m);
+
+        if (m.rc != GUARDRAIL_OK) {
+            continue;
+        }
+
+        /* each limit in turn, at what there is or one below */
+
+        less = (rnd() & 1);
+
+        switch (rnd() % 3) {
+
+        case 0:
+            limits.max_records = (m.records > less) ? m.records - less : 0;
+            break;
+
+        case 1:
+            limits.max_lines = (m.lines > less) ? m.lines - less : 0;
+            break;
+
+        default:
+            limits.max_record_size = (m.largest > less) ? m.largest - less
+                                                        : 0;
+        }
+
+        model(&limits, body, len, &r);
+        pass &= check_all(body, len, &limits, &r);
+    }
+
+    tap_ok(pass, "texts with one exception each");
+}
+
+
+/* a line that is one byte longer than all before, at each place of a block */
+
+static void
+test_one_longer(void)
+{
+    int                        pass;
+    size_t                     n, shift, len;
+    uint8_t                    body[512];
+    result_t                   r;
+    unsigned                   k;
+    guardrail_ndjson_limits_t  limits;
+
+    pass = 1;
+    memset(&limits, 0xff, sizeof(limits));
+
+    for (n = 1; n < 70; n++) {
+
+        for (shift = 0; shift < 64; shift++) {
+            memset(body, 'a', sizeof(body));
+
+            body[n] = '\n';
+            memset(body + n + 1, '\n', 128 + shift - (n + 1));
+
+            len = 128 + shift + n + 1;
+            body[len] = '\n';
+            memset(body + len + 1, '\n', 150);
+            len += 150;
+
+            for (k = 0; k < nops; k++) {
+                limits.max_record_size = n + 1;
+                run(ops_list[k], &limits, body, len, NULL, 0, &r);
+                pass &= r.rc == OK && r.largest == n + 1;
+
+                limits.max_record_size = n;
+                run(ops_list[k], &limits, body, len, NULL, 0, &r);
+                pass &= r.rc == SIZE && r.largest == n + 1
+                        && r.used == 128 + shift + n + 1;
+            }
+        }
+    }
+
+    tap_ok(pass, "a line one byte longer than all before");
+}
+
+
 /* against scalar: the model knows one set of limits for a body */
 
 static void
@@ -846,7 +1041,7 @@ test_random_limits_set_late(void)
     memset(&none, 0xff, sizeof(none));
     none.refuse_utf16 = 0;
 
-    for (i = 0; i < 20000 && pass; i++) {
+    for (i = 0; i < BODIES && pass; i++) {
         len = random_body(body, 400);
         cut = (size_t) (rnd() % (len + 1));
 
@@ -1006,86 +1201,93 @@ run(const guardrail_ndjson_ops_t *ops, const guardrail_ndjson_limits_t *limits,
 
 
 /*
- * The model: for every prefix of the body, counts from its very start what
- * is in it; the first prefix whose last byte brought an excess is refused.
+ * The model: the shortest prefix of the body that exceeds a limit, each one
+ * measured from its very start.  More bytes never measure less, so that it
+ * is found by halving.
  */
 
 static void
 model(const guardrail_ndjson_limits_t *limits, const uint8_t *p, size_t len,
     result_t *r)
 {
-    size_t    n, from, line;
-    unsigned  finish;
-    uint64_t  largest, size;
+    size_t    n, low, high;
+    uint64_t  none;
 
+    /* low passes, high does not */
+
+    low = 0;
+    high = len + 1;
+
+    while (high - low > 1) {
+        n = low + (high - low) / 2;
+
+        model_measure(p, n, 0, r);
+
+        if (model_excess(limits, r) == GUARDRAIL_OK) {
+            low = n;
+
+        } else {
+            high = n;
+        }
+    }
+
+    n = limits->refuse_utf16 ? model_utf16(p, len) : len + 1;
+
+    if (n < high) {
+        high = n;
+    }
+
+    if (high > len) {
+        model_measure(p, len, 1, r);
+
+        r->rc = model_excess(limits, r);
+        r->finish = (r->rc != GUARDRAIL_OK);
+
+        return;
+    }
+
+    model_measure(p, high, 0, r);
+
+    r->rc = model_excess(limits, r);
+
+    if (r->rc == GUARDRAIL_OK) {
+        r->rc = GUARDRAIL_MALFORMED_JSON;
+    }
+
+    if (p[high - 1] == '\n') {
+
+        /* the size stays that of the line refused */
+
+        model_sizes(p, high - 1, 0, &none, &r->size);
+    }
+}
+
+
+static void
+model_measure(const uint8_t *p, size_t len, unsigned finish, result_t *r)
+{
     memset(r, 0, sizeof(result_t));
 
-    /* all that is fine in the whole is fine in each part: skip to the end */
+    r->used = len;
+    r->records = model_records(p, len);
+    r->lines = model_lines(p, len, finish);
 
-    from = len;
+    model_sizes(p, len, finish, &r->largest, &r->size);
+}
 
-    model_sizes(p, len, 1, &largest, &size);
 
-    if (model_records(p, len) > limits->max_records
-        || model_lines(p, len, 1) > limits->max_lines
-        || largest > limits->max_record_size
-        || (limits->refuse_utf16 && len
-            && (memchr(p, 0x00, len) || memchr(p, 0xfe, len)
-                || memchr(p, 0xff, len))))
-    {
-        from = 0;
+static guardrail_rc_e
+model_excess(const guardrail_ndjson_limits_t *limits, const result_t *r)
+{
+    if (r->records > limits->max_records || r->lines > limits->max_lines) {
+        return GUARDRAIL_MAX_RECORDS;
     }
 
-    for (n = from; n <= len; n++) {
-        finish = 0;
-
-    again:
-
-        model_sizes(p, n, finish, &largest, &size);
-
-        r->used = n;
-        r->finish = finish;
-        r->records = model_records(p, n);
-        r->lines = model_lines(p, n, finish);
-        r->largest = largest;
-        r->size = size;
-
-        if (r->records > limits->max_records || r->lines > limits->max_lines) {
-            r->rc = GUARDRAIL_MAX_RECORDS;
-
-        } else if (largest > limits->max_record_size) {
-            r->rc = GUARDRAIL_MAX_RECORD_SIZE;
-
-        } else if (limits->refuse_utf16) {
-
-            for (line = n; line > 0 && p[line - 1] != '\n'; line--) {
-                /* void */
-            }
-
-            if (model_utf16(p + line, n - line)) {
-                r->rc = GUARDRAIL_MALFORMED_JSON;
-            }
-        }
-
-        if (r->rc != GUARDRAIL_OK) {
-
-            if (n > 0 && p[n - 1] == '\n' && !finish) {
-
-                /* the size stays that of the line refused */
-
-                model_sizes(p, n - 1, 0, &largest, &r->size);
-            }
-
-            return;
-        }
-
-        if (n == len && !finish) {
-            finish = 1;
-            goto again;
-        }
+    if (r->largest > limits->max_record_size) {
+        return GUARDRAIL_MAX_RECORD_SIZE;
     }
 
-    r->finish = 0;
+    return GUARDRAIL_OK;
 }
 
 
@@ -1194,19 +1396,33 @@ model_sizes(const uint8_t *p, size_t len, unsigned finish, uint64_t *largest,
 }
 
 
-/* the last byte of this line is the one that shows it */
+/* the length of the shortest prefix that shows it, or len + 1 */
 
-static unsigned
+static size_t
 model_utf16(const uint8_t *p, size_t len)
 {
-    if (len == 1) {
-        return p[0] == 0;
+    size_t  i;
+
+    for (i = 0; i < len; i++) {
+
+        if (i > 0 && p[i - 1] != '\n') {
+            continue;
+        }
+
+        if (p[i] == 0) {
+            return i + 1;
+        }
+
+        if (i + 1 < len
+            && ((p[i] != '\n' && p[i + 1] == 0)
+                || memcmp(p + i, "\xfe\xff", 2) == 0
+                || memcmp(p + i, "\xff\xfe", 2) == 0))
+        {
+            return i + 2;
+        }
     }
 
-    return len == 2
-           && (p[1] == 0
-               || memcmp(p, "\xfe\xff", 2) == 0
-               || memcmp(p, "\xff\xfe", 2) == 0);
+    return len + 1;
 }
 
 
