@@ -33,6 +33,8 @@ static void test_equality_of(const guardrail_body_limits_t *limits,
 static void test_floor(void);
 static void test_overhead(void);
 static void test_unfinished_header(void);
+static void test_full_quantum(void);
+static void test_last_quantum(void);
 static void test_max_body(void);
 static void test_max_decoded(void);
 static void test_earliest(void);
@@ -639,6 +641,135 @@ test_unfinished_header(void)
 }
 
 
+/*
+ * A member ends where a quantum does, and the slice in the first bytes of the
+ * next one's data: the output is full, but not drained.
+ */
+
+static void
+test_full_quantum(void)
+{
+    size_t                   i, first;
+    char                     what[64];
+    bytes_t                  in = { NULL, 0, 0 };
+    bytes_t                  data = { NULL, 0, 0 };
+    uint64_t                 floor;
+    verdict_t                v;
+    gz_member_t              m;
+    guardrail_body_limits_t  l;
+
+    bytes_fill(&data, 0, 16384);
+
+    for (i = 0; i < 8; i++) {
+
+        in.len = 0;
+        gz_plain(&in, data.p, 16384, 9);
+        first = in.len;
+
+        memset(&m, 0, sizeof(gz_member_t));
+
+        m.flags = GZ_FNAME;
+        m.name = 4096 - first - GZ_FIXED - 1 - i;
+        m.data = (const uint8_t *) "a few letters, no match";
+        m.len = 23;
+        m.level = 9;
+        m.strategy = Z_FIXED;
+
+        gz_member(&in, &m);
+
+        judge_no_limits(&l, GUARDRAIL_CODING_GZIP);
+
+        l.ratio = 1;
+        l.ratio_floor = GUARDRAIL_NO_LIMIT;
+        floor = 0;
+
+        model_judge(&l, in.p, in.len, &v, &floor);
+
+        snprintf(what, sizeof(what), "a full quantum %zu bytes before", i);
+
+        /* the end of the slice is over, the quantum is not */
+
+        l.ratio_floor = 16384 - (4096 - 18) + 1000;
+
+        v = agree(&l, &in, what);
+        tap_ok(v.rc == GUARDRAIL_MAX_RATIO && v.decoded >= 16384
+               && v.decoded < 16384 + 24, "%s: refused at %" PRIu64, what,
+               v.decoded);
+
+        l.ratio_floor = floor;
+
+        v = agree(&l, &in, what);
+        is(&v, GUARDRAIL_OK, 16384 + 23, what);
+    }
+
+    bytes_free(&in);
+    bytes_free(&data);
+}
+
+
+/*
+ * The last quantum of a slice is given by any of its last bytes: once by the
+ * very last one, so that the decoder is drained at the end of the slice.
+ */
+
+static void
+test_last_quantum(void)
+{
+    size_t                   i;
+    rng_t                    rng = { 3 };
+    bytes_t                  in = { NULL, 0, 0 };
+    bytes_t                  noise = { NULL, 0, 0 };
+    bytes_t                  zeros = { NULL, 0, 0 };
+    uint64_t                 quantum;
+    verdict_t                v;
+    model_prefix_t          *prefix;
+    guardrail_body_limits_t  l;
+
+    prefix = malloc(sizeof(model_prefix_t));
+
+    if (prefix == NULL) {
+        abort();
+    }
+
+    for (i = 0; i < 4000; i++) {
+        bytes_byte(&noise, (unsigned) rng_next(&rng) & 0xff);
+    }
+
+    bytes_fill(&zeros, 0, 600000);
+
+    judge_no_limits(&l, GUARDRAIL_CODING_DEFLATE);
+
+    l.ratio = 1;
+
+    for (i = 0; i < 18; i++) {
+
+        in.len = 0;
+
+        bytes_deflate(&in, noise.p, 3800 + i, -MAX_WBITS, 0, 0, Z_FULL_FLUSH);
+        bytes_deflate(&in, zeros.p, zeros.len, -MAX_WBITS, 9, 0, Z_FINISH);
+
+        model_prefix(l.coding, in.p, 4096, UINT64_MAX, prefix);
+
+        quantum = prefix->out.len / 16384 * 16384;
+
+        tap_ok(prefix->out.len < zeros.len && quantum > 100000,
+               "the slice ends among the zeros");
+
+        l.ratio_floor = quantum - 4096 - 1;
+
+        v = agree(&l, &in, "the last quantum of a slice");
+        is(&v, GUARDRAIL_MAX_RATIO, quantum, "the last quantum of a slice");
+
+        model_free(prefix);
+    }
+
+    free(prefix);
+    bytes_free(&in);
+    bytes_free(&noise);
+    bytes_free(&zeros);
+}
+
+
 static void
 test_max_body(void)
 {
@@ -704,6 +835,16 @@ test_max_body(void)
     v = agree(&l, &in, "max_body of a bomb");
     tap_ok(v.rc == GUARDRAIL_MAX_BODY && v.decoded > 4000000,
            "max_body of a bomb: drained to the last byte");
+
+    /* wherever M lies between two quanta of output */
+
+    for (i = 300; i < 320; i++) {
+        l.max_body = i;
+
+        v = agree(&l, &in, "max_body inside a bomb");
+        tap_ok(v.rc == GUARDRAIL_MAX_BODY && v.wire == i + 1,
+               "max_body inside a bomb: %zu bytes", i);
+    }
 
     bytes_free(&in);
     bytes_free(&data);
@@ -1287,6 +1428,19 @@ test_calls(void)
     rc = guardrail_body_finish(&b);
     tap_ok(rc != GUARDRAIL_OK, "closed in the middle, it does not pass");
 
+    guardrail_body_init(&b, &l, guardrail_ndjson_select(), &alloc);
+
+    heap.calls = 0;
+    budget = 1000;
+    rc = guardrail_body_feed(&b, in.p, 20, scratch, &budget, &used);
+    tap_is_u64(rc, GUARDRAIL_OK, "a part of a body");
+
+    guardrail_body_close(&b);
+
+    rc = guardrail_body_feed(&b, in.p + 20, 1, scratch, &budget, &used);
+    tap_ok(rc == GUARDRAIL_INTERNAL && heap.calls == 1 && heap.live == 0,
+           "closed in the middle, a byte more is refused, not decoded anew");
+
     /* not begun */
 
     guardrail_body_init(&b, &l, guardrail_ndjson_select(), &alloc);
@@ -1768,8 +1922,9 @@ test_legal(void)
     l.ratio_floor = 4 * MIB;
 
     for (i = 0; i < 60000; i++) {
-        bytes_text(&data, "{\"service\":\"api\",\"status\":\"ok\",\"load\":0.0,"
-                          "\"errors\":0,\"note\":\"heartbeat\"}\n");
+        bytes_text(&data, "{\"service\":\"api\",\"status\":\"ok\","
+                          "\"load\":0.0,\"errors\":0,"
+                          "\"note\":\"heartbeat\"}\n");
     }
 
     gz_plain(&in, data.p, data.len, 6);
@@ -2111,6 +2266,8 @@ main(int argc, char **argv)
     test_floor();
     test_overhead();
     test_unfinished_header();
+    test_full_quantum();
+    test_last_quantum();
     test_max_body();
     test_max_decoded();
     test_earliest();

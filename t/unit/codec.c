@@ -1245,6 +1245,17 @@ test_deflate_kinds(void)
     bytes_add(&in, "\x78\x01", 2);
     refused(deflater, &in, SIZE_MAX, "truncated", "a zlib header alone");
 
+    /* a window above 32 KiB is no zlib header, whatever its check bits say */
+
+    in.len = 0;
+    bytes_add(&in, "\x88\x1c\0\xe3\xff", 5);
+    bytes_fill(&in, 'r', 28);
+    bytes_add(&in, "\x03\0", 2);
+
+    tap_ok((0x88 << 8 | 0x1c) % 31 == 0, "the check bits of 88 1c are right");
+    passes(deflater, &in, "rrrrrrrrrrrrrrrrrrrrrrrrrrrr", 28,
+           "CINFO 8 is raw deflate");
+
     /*
      * A polyglot: as raw deflate 78 is a stored block (the bits above the
      * first three are padding) of 789c bytes, but 78 9c is a zlib header.
