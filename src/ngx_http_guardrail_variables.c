@@ -36,6 +36,8 @@ static const char *ngx_http_guardrail_verdict(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx);
 static ngx_uint_t ngx_http_guardrail_fmt_variable(ngx_http_request_t *r,
     guardrail_fmt_t *f, ngx_http_guardrail_ctx_t *ctx, uintptr_t var);
+static ngx_uint_t ngx_http_guardrail_fmt_no_body(ngx_http_request_t *r,
+    guardrail_fmt_t *f, ngx_http_guardrail_ctx_t *ctx, uintptr_t var);
 static ngx_uint_t ngx_http_guardrail_fmt_verdict(guardrail_fmt_t *f,
     ngx_http_guardrail_ctx_t *ctx, uintptr_t var);
 static ngx_uint_t ngx_http_guardrail_fmt_measure(guardrail_fmt_t *f,
@@ -230,7 +232,48 @@ ngx_http_guardrail_fmt_variable(ngx_http_request_t *r, guardrail_fmt_t *f,
         return ctx && ngx_http_guardrail_fmt_verdict(f, ctx, var);
 
     default:
-        return ctx && ngx_http_guardrail_fmt_measure(f, ctx, var);
+
+        /* a body that nobody looked at is not 0 bytes, but not known */
+
+        if (ctx && (ctx->body.alloc || ctx->refused || ctx->would)) {
+            return ngx_http_guardrail_fmt_measure(f, ctx, var);
+        }
+
+        return ngx_http_guardrail_fmt_no_body(r->main, f, ctx, var);
+    }
+}
+
+
+/* 0 for what a guarded request without a body has */
+
+static ngx_uint_t
+ngx_http_guardrail_fmt_no_body(ngx_http_request_t *r, guardrail_fmt_t *f,
+    ngx_http_guardrail_ctx_t *ctx, uintptr_t var)
+{
+    ngx_table_elt_t  *h;
+
+    /* not content_length_n: what is discarded is counted down there */
+
+    h = r->headers_in.content_length;
+
+    if (r->headers_in.chunked
+        || (h && ngx_atoof(h->value.data, h->value.len) != 0)
+        || ngx_strcmp(ngx_http_guardrail_verdict(r, ctx), "pass") != 0)
+    {
+        return 0;
+    }
+
+    switch (var) {
+
+    case ngx_http_guardrail_var_body_bytes:
+    case ngx_http_guardrail_var_decoded_bytes:
+    case ngx_http_guardrail_var_records:
+    case ngx_http_guardrail_var_largest_record:
+        guardrail_fmt_u64(f, 0);
+        return 1;
+
+    default:
+        return 0;
     }
 }
 
@@ -274,12 +317,6 @@ ngx_http_guardrail_fmt_measure(guardrail_fmt_t *f,
     guardrail_body_t  *b;
 
     b = &ctx->body;
-
-    /* no body, or not a look at it: its size is not 0, but not known */
-
-    if (b->alloc == NULL && !ctx->refused && !ctx->would) {
-        return 0;
-    }
 
     switch (var) {
 
