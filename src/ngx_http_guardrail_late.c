@@ -29,7 +29,30 @@ ngx_http_guardrail_is_late(ngx_http_request_t *r)
     }
 #endif
 
-    return r->request_body != NULL || r->discard_body;
+    return r->request_body != NULL
+           || r->discard_body
+           || ngx_http_guardrail_was_discarded(r);
+}
+
+
+/*
+ * Whether nginx could throw away a body at once, or has more to come, depends
+ * on what had arrived: a request must not pass in the one case, without its
+ * body, and be refused in the other.
+ */
+
+ngx_uint_t
+ngx_http_guardrail_was_discarded(ngx_http_request_t *r)
+{
+    ngx_table_elt_t  *h;
+
+    h = r->headers_in.content_length;
+
+    return r == r->main
+           && r->request_body == NULL
+           && r->headers_in.content_length_n == 0
+           && h
+           && ngx_atoof(h->value.data, h->value.len) > 0;
 }
 
 

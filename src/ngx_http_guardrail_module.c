@@ -101,7 +101,9 @@ ngx_http_guardrail_add_handler(ngx_http_core_main_conf_t *cmcf,
 ngx_uint_t
 ngx_http_guardrail_has_body(ngx_http_request_t *r)
 {
-    return r->headers_in.content_length_n > 0 || r->headers_in.chunked;
+    return r->headers_in.content_length_n > 0
+           || r->headers_in.chunked
+           || ngx_http_guardrail_was_discarded(r);
 }
 
 

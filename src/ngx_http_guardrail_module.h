@@ -278,6 +278,10 @@ ngx_int_t ngx_http_guardrail_precontent_handler(ngx_http_request_t *r);
 
 ngx_uint_t ngx_http_guardrail_is_late(ngx_http_request_t *r);
 
+/* it was thrown away to its end, by which its length became 0 */
+
+ngx_uint_t ngx_http_guardrail_was_discarded(ngx_http_request_t *r);
+
 /* the bytes that are stored, -1 if some of the body is gone */
 
 off_t ngx_http_guardrail_stored(ngx_http_request_t *r);
