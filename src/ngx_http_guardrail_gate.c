@@ -301,8 +301,11 @@ ngx_http_guardrail_is_judged(ngx_http_request_t *r,
 
     mctx = (r == r->main) ? ctx : ngx_http_guardrail_find_ctx(r->main);
 
+    /* a subrequest may have been given a body of its own */
+
     return mctx
            && mctx->judged
+           && r->request_body == r->main->request_body
            && ngx_memcmp(&mctx->body.limits, limits,
                          sizeof(guardrail_body_limits_t))
               == 0;
