@@ -29,8 +29,8 @@
 #endif
 
 #if (SANITIZED)
-#define LENGTH     5
-#define BODIES     2000
+#define LENGTH     4
+#define BODIES     1000
 #else
 #define LENGTH     6
 #define BODIES     12000
