@@ -15,8 +15,8 @@
 
 
 #define HEAD     12
-#define MOST     (256 * 1024)           /* decoded: the model is slow */
-#define WIRE     (24 * 1024)
+#define MOST     (96 * 1024)            /* decoded: the model is slow */
+#define WIRE     (16 * 1024)
 
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t size);
