@@ -10,6 +10,8 @@ use warnings;
 
 use lib 't/lib';
 
+use Time::HiRes qw(sleep);
+
 use Guardrail::Test;
 
 my $t = Guardrail::Test->new;
@@ -217,6 +219,9 @@ $t->done;
 sub verdict {
     my ($uri, $body, %opt) = @_;
 
+    # a line of each refusal is wanted, and 100 a second are written
+
+    sleep 0.012;
     $t->post($uri, $body, headers => ['X-Id', ++$id], %opt);
 
     return wait_until {

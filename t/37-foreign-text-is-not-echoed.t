@@ -11,6 +11,7 @@ use warnings;
 use lib 't/lib';
 
 use JSON::PP ();
+use Time::HiRes qw(sleep);
 
 use Guardrail::Test;
 
@@ -150,6 +151,11 @@ $t->done;
 
 sub asks {
     my ($uri, $body, $framing, $status, $reason, %opt) = @_;
+
+    # a line of each refusal is wanted, and 100 a second are written
+
+    sleep 0.012;
+
     my $r = $t->post($uri, $body, framing => $framing, %opt,
                      headers => ['X-Id', ++$id]);
 

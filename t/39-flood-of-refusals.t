@@ -5,6 +5,9 @@
 # A flood of refusals is no flood of log lines: a worker writes at most 100 a
 # second and then says how many it left out, to the last one.
 
+# no-asan
+# no-valgrind
+
 use strict;
 use warnings;
 
