@@ -1,0 +1,31 @@
+
+/*
+ * Copyright (C) nginx-guardrail authors
+ *
+ * What the files of this room share.
+ */
+
+
+#ifndef GUARDRAIL_BODY_PRIVATE_H
+#define GUARDRAIL_BODY_PRIVATE_H
+
+
+#include "body/guardrail_body.h"
+
+
+/* sets the verdict, and returns it */
+
+guardrail_rc_e guardrail_body_refuse(guardrail_body_t *b, guardrail_rc_e rc,
+    uint64_t limit, uint64_t observed);
+
+/*
+ * Decoded bytes to the record scanner, once the format is known.  *used is
+ * len, or on a refusal up to and including the byte that was refused.
+ */
+
+guardrail_rc_e guardrail_body_records(guardrail_body_t *b, const uint8_t *p,
+    size_t len, size_t *used);
+guardrail_rc_e guardrail_body_records_finish(guardrail_body_t *b);
+
+
+#endif /* GUARDRAIL_BODY_PRIVATE_H */
