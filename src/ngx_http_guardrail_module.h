@@ -343,6 +343,17 @@ void ngx_http_guardrail_fmt_observed(guardrail_fmt_t *f,
     ngx_http_guardrail_ctx_t *ctx);
 ngx_uint_t ngx_http_guardrail_has_limit(ngx_http_guardrail_ctx_t *ctx);
 
+/*
+ * A line of a kind may be written to the log, 100 in a second; if not, it is
+ * counted as left out, which a line a second tells.
+ */
+
+#define NGX_HTTP_GUARDRAIL_LOG_REFUSAL  0
+#define NGX_HTTP_GUARDRAIL_LOG_VALUE    1
+#define NGX_HTTP_GUARDRAIL_LOG_KINDS    2
+
+ngx_uint_t ngx_http_guardrail_log_allowed(ngx_uint_t kind);
+
 void ngx_http_guardrail_reject_exit(ngx_cycle_t *cycle);
 
 

@@ -19,11 +19,16 @@
 
 
 typedef struct {
-    time_t            sec;
-    ngx_uint_t        lines;                    /* written in that second */
-    ngx_uint_t        hidden;                   /* not written, not told */
-    ngx_event_t       event;
-    ngx_connection_t  dummy;                    /* debug builds look at it */
+    time_t                          sec;
+    ngx_uint_t                      lines;      /* written in that second */
+    ngx_uint_t                      hidden;     /* not written, not told */
+} ngx_http_guardrail_log_count_t;
+
+
+typedef struct {
+    ngx_http_guardrail_log_count_t  counts[NGX_HTTP_GUARDRAIL_LOG_KINDS];
+    ngx_event_t                     event;
+    ngx_connection_t                dummy;      /* debug builds look at it */
 } ngx_http_guardrail_log_t;
 
 
@@ -32,7 +37,6 @@ static void ngx_http_guardrail_vanish(ngx_http_request_t *r,
 static ngx_int_t ngx_http_guardrail_vanish_subrequest(ngx_http_request_t *r);
 static void ngx_http_guardrail_log(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx, const char *verdict, ngx_uint_t level);
-static ngx_uint_t ngx_http_guardrail_log_allowed(void);
 static void ngx_http_guardrail_log_hidden(ngx_event_t *ev);
 
 
@@ -304,7 +308,7 @@ ngx_http_guardrail_log(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
     ngx_http_core_loc_conf_t  *clcf;
 
     if (r->connection->log->log_level < level
-        || !ngx_http_guardrail_log_allowed())
+        || !ngx_http_guardrail_log_allowed(NGX_HTTP_GUARDRAIL_LOG_REFUSAL))
     {
         return;
     }
@@ -354,24 +358,26 @@ ngx_http_guardrail_log(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
 }
 
 
-static ngx_uint_t
-ngx_http_guardrail_log_allowed(void)
+ngx_uint_t
+ngx_http_guardrail_log_allowed(ngx_uint_t kind)
 {
-    ngx_http_guardrail_log_t  *log;
+    ngx_http_guardrail_log_t         *log;
+    ngx_http_guardrail_log_count_t   *n;
 
     log = &ngx_http_guardrail_log_state;
+    n = &log->counts[kind];
 
-    if (log->sec != ngx_time()) {
-        log->sec = ngx_time();
-        log->lines = 0;
+    if (n->sec != ngx_time()) {
+        n->sec = ngx_time();
+        n->lines = 0;
     }
 
-    if (log->lines < NGX_HTTP_GUARDRAIL_LOG_RATE) {
-        log->lines++;
+    if (n->lines < NGX_HTTP_GUARDRAIL_LOG_RATE) {
+        n->lines++;
         return 1;
     }
 
-    log->hidden++;
+    n->hidden++;
 
     if (!log->event.timer_set) {
         log->event.handler = ngx_http_guardrail_log_hidden;
@@ -390,14 +396,19 @@ ngx_http_guardrail_log_allowed(void)
 static void
 ngx_http_guardrail_log_hidden(ngx_event_t *ev)
 {
-    ngx_http_guardrail_log_t  *log;
+    ngx_uint_t                       i;
+    ngx_http_guardrail_log_count_t  *n;
 
-    log = &ngx_http_guardrail_log_state;
+    static const char  *what[] = { "refusals", "values that cannot be read" };
 
-    if (log->hidden) {
-        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
-                      "guardrail: %ui refusals not logged", log->hidden);
-        log->hidden = 0;
+    for (i = 0; i < NGX_HTTP_GUARDRAIL_LOG_KINDS; i++) {
+        n = &ngx_http_guardrail_log_state.counts[i];
+
+        if (n->hidden) {
+            ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                          "guardrail: %ui %s not logged", n->hidden, what[i]);
+            n->hidden = 0;
+        }
     }
 }
 

@@ -279,13 +279,17 @@ ngx_http_guardrail_eval(ngx_http_request_t *r,
         return NGX_OK;
     }
 
-    guardrail_fmt_init(&f, text, sizeof(text));
-    guardrail_fmt_printable(&f, (char *) s.data, s.len);
+    /* a client may be able to choose the value, and must not flood the log */
 
-    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                  "guardrail: \"%*s\", the value of \"%V\" in \"%s\", %s",
-                  (size_t) (f.pos - text), text, &value->cv->value, name,
-                  s.len ? "cannot be read" : "is empty");
+    if (ngx_http_guardrail_log_allowed(NGX_HTTP_GUARDRAIL_LOG_VALUE)) {
+        guardrail_fmt_init(&f, text, sizeof(text));
+        guardrail_fmt_printable(&f, (char *) s.data, s.len);
+
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "guardrail: \"%*s\", the value of \"%V\" in \"%s\", %s",
+                      (size_t) (f.pos - text), text, &value->cv->value, name,
+                      s.len ? "cannot be read" : "is empty");
+    }
 
     return (mode == NGX_HTTP_GUARDRAIL_DRY_RUN) ? NGX_OK : NGX_ERROR;
 }

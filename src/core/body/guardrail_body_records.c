@@ -149,6 +149,11 @@ guardrail_body_sniff_refused(guardrail_body_t *b, guardrail_rc_e rc)
                  " one whose records can be counted"
                : "the body is not in UTF-8 but in UTF-16 or UTF-32";
 
+    /* what a BOM and white space looked like is no record */
+
+    b->nd.records = 0;
+    b->nd.largest = 0;
+
     return guardrail_body_refuse(b, rc, 0, 0);
 }
 

@@ -202,7 +202,9 @@ sub _clean {
 END {
     my $status = $?;
 
-    for my $self (grep { $_->{owner} == $$ } @running) {
+    my @mine = grep { $_->{owner} == $$ } @running;
+
+    for my $self (@mine) {
         diag('the test ended without $t->done') if $status == 0;
         $status ||= 1;
         $self->_clean;
