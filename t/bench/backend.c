@@ -272,7 +272,8 @@ answer(conn_t *c)
 
     n = snprintf(text, sizeof(text),
                  "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
-                 "Content-Length: %d\r\n\r\n%s", n, body);
+                 "Content-Length: %d\r\n%s\r\n%s", n,
+                 c->close ? "Connection: close\r\n" : "", body);
 
     if (send(c->fd, text, (size_t) n, 0) != n) {
         return 0;

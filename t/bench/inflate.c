@@ -5,9 +5,10 @@
  * zlib alone: what inflating a gzip file costs, its checksum included.  The
  * file is in memory; the output goes to one buffer, again and again.
  *
- *     inflate FILE [RUNS [SIZE OF THE OUTPUT BUFFER]]
+ *     inflate FILE [MOST]
  *
- * Prints for each run the bytes and the CPU time in nanoseconds.
+ * Stops after MOST bytes of output, if that is given.  Prints the bytes and
+ * the CPU time in nanoseconds.
  */
 
 
@@ -19,25 +20,23 @@
 #include <zlib.h>
 
 
-static int run(unsigned char *in, size_t len, unsigned char *out, size_t size);
+#define OUT  65536
+
+
+static int run(unsigned char *in, size_t len, unsigned long most);
 static unsigned long long cpu(void);
 
 
 int
 main(int argc, char **argv)
 {
-    int             n;
     long            len;
     FILE           *f;
-    size_t          size;
-    unsigned char  *in, *out;
+    unsigned char  *in;
 
     if (argc < 2) {
         return 2;
     }
-
-    n = argc > 2 ? atoi(argv[2]) : 1;
-    size = argc > 3 ? (size_t) atol(argv[3]) : 65536;
 
     f = fopen(argv[1], "rb");
 
@@ -50,20 +49,15 @@ main(int argc, char **argv)
     rewind(f);
 
     in = malloc((size_t) len);
-    out = malloc(size);
 
-    if (in == NULL || out == NULL
-        || fread(in, 1, (size_t) len, f) != (size_t) len)
-    {
+    if (in == NULL || fread(in, 1, (size_t) len, f) != (size_t) len) {
         perror("inflate");
         return 1;
     }
 
-    while (n--) {
-        if (!run(in, (size_t) len, out, size)) {
-            fprintf(stderr, "inflate: not one whole gzip member\n");
-            return 1;
-        }
+    if (!run(in, (size_t) len, argc > 2 ? strtoul(argv[2], NULL, 10) : 0)) {
+        fprintf(stderr, "inflate: not one whole gzip member\n");
+        return 1;
     }
 
     return 0;
@@ -71,11 +65,13 @@ main(int argc, char **argv)
 
 
 static int
-run(unsigned char *in, size_t len, unsigned char *out, size_t size)
+run(unsigned char *in, size_t len, unsigned long most)
 {
     int                 rc;
     z_stream            z;
     unsigned long long  start;
+
+    static unsigned char  out[OUT];
 
     z.zalloc = Z_NULL;
     z.zfree = Z_NULL;
@@ -90,11 +86,15 @@ run(unsigned char *in, size_t len, unsigned char *out, size_t size)
 
     do {
         z.next_out = out;
-        z.avail_out = (uInt) size;
+        z.avail_out = OUT;
+
+        if (most && most - z.total_out < OUT) {
+            z.avail_out = (uInt) (most - z.total_out);
+        }
 
         rc = inflate(&z, Z_NO_FLUSH);
 
-    } while (rc == Z_OK);
+    } while (rc == Z_OK && z.total_out != most);
 
     start = cpu() - start;
 
@@ -102,7 +102,7 @@ run(unsigned char *in, size_t len, unsigned char *out, size_t size)
 
     inflateEnd(&z);
 
-    return rc == Z_STREAM_END && z.avail_in == 0;
+    return z.total_out == most || (rc == Z_STREAM_END && z.avail_in == 0);
 }
 
 
