@@ -21,7 +21,7 @@ static ngx_int_t ngx_http_guardrail_enter(ngx_http_request_t *r,
 static ngx_int_t ngx_http_guardrail_judge(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx, ngx_uint_t late, off_t length);
 static ngx_int_t ngx_http_guardrail_plain_bound(ngx_http_request_t *r,
-    ngx_http_guardrail_ctx_t *ctx, off_t length);
+    ngx_http_guardrail_ctx_t *ctx);
 static ngx_int_t ngx_http_guardrail_enter_excess(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx);
 static ngx_uint_t ngx_http_guardrail_is_judged(ngx_http_request_t *r,
@@ -70,7 +70,7 @@ ngx_http_guardrail_preaccess_handler(ngx_http_request_t *r)
     ctx->conf = glcf;
 
     if (glcf->mode.n == NGX_HTTP_GUARDRAIL_DRY_RUN) {
-        return ngx_http_guardrail_plain_bound(r, ctx, declared);
+        return ngx_http_guardrail_plain_bound(r, ctx);
     }
 
     if (ngx_http_guardrail_eval_limits(r, glcf, NGX_HTTP_GUARDRAIL_ON, 1,
@@ -173,7 +173,7 @@ ngx_http_guardrail_enter(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
     late = ngx_http_guardrail_is_late(r);
 
     if (ctx->mode != NGX_HTTP_GUARDRAIL_ON) {
-        rc = ngx_http_guardrail_plain_bound(r, ctx, late ? 0 : length);
+        rc = ngx_http_guardrail_plain_bound(r, ctx);
 
         if (rc != NGX_DECLINED || ctx->mode == NGX_HTTP_GUARDRAIL_OFF) {
             return rc;
@@ -254,14 +254,22 @@ ngx_http_guardrail_judge(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
 
 /*
  * In dry_run, and where a variable says off, client_max_body_size holds, as
- * in plain nginx; length is the declared one, and the filter counts the rest.
+ * in plain nginx.  That compares a length, of a body that was read before,
+ * too, when it looks for a location, which it does not for a named one; what
+ * has no length is counted by the filter.
  */
 
 static ngx_int_t
 ngx_http_guardrail_plain_bound(ngx_http_request_t *r,
-    ngx_http_guardrail_ctx_t *ctx, off_t length)
+    ngx_http_guardrail_ctx_t *ctx)
 {
-    if (r != r->main) {
+    off_t                      length;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+    length = r->headers_in.content_length_n;
+
+    if (r != r->main || r->discard_body || (clcf->named && length >= 0)) {
         return NGX_DECLINED;
     }
 
