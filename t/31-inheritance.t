@@ -271,6 +271,10 @@ sub in_force {
         $backend->clear;
         like(verdict($uri, 'x' x 9000, framing => 'chunked', chunk => 1000,
                      cut => 1007, drain => 1, %port), qr/^max_/, 'a late one');
+
+        # the backend may not have accepted it yet
+
+        wait_until { $backend->connections } if $want{buffering} eq 'off';
         is($backend->connections ? 'off' : 'on', $want{buffering},
            'buffering');
     };
