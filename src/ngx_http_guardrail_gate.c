@@ -341,14 +341,19 @@ ngx_http_guardrail_run_late(ngx_http_request_t *r,
 
     if (rc == NGX_AGAIN) {
 
-        /* the client may leave meanwhile; the queue posts the request */
+        /* the client may leave meanwhile, or has left: look at once */
 
-        ctx->state = ngx_http_guardrail_late;
-
-        if (r == r->main) {
+        if (r == r->main && ctx->state != ngx_http_guardrail_late) {
             r->read_event_handler = ngx_http_test_reading;
+
+            if (r->connection->read->ready) {
+                ngx_post_event(r->connection->read, &ngx_posted_events);
+            }
         }
 
+        /* the queue posts the request */
+
+        ctx->state = ngx_http_guardrail_late;
         r->write_event_handler = ngx_http_core_run_phases;
 
         return NGX_DONE;

@@ -35,6 +35,8 @@ typedef struct {
 static void ngx_http_guardrail_vanish(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx);
 static ngx_int_t ngx_http_guardrail_vanish_subrequest(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_guardrail_is_uploading(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx);
 static void ngx_http_guardrail_log(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx, const char *verdict, ngx_uint_t level);
 static void ngx_http_guardrail_log_hidden(ngx_event_t *ev);
@@ -185,25 +187,19 @@ ngx_http_guardrail_vanish(ngx_http_request_t *r,
     ctx->last = &ctx->held;
     ctx->inspect = 0;
 
-    if (rb == NULL) {
-        rb = ngx_pcalloc(r->pool, sizeof(ngx_http_request_body_t));
-
-        /* without memory: content_length_n says 0, and nothing is read */
-
-        r->request_body = rb;
+    if (rb && rb->temp_file && rb->temp_file->persistent
+        && rb->temp_file->file.fd != NGX_INVALID_FILE)
+    {
+        (void) ngx_delete_file(rb->temp_file->file.name.data);
     }
 
-    if (rb) {
+    /*
+     * Not emptied: subrequests in flight, as of mirror, have it too, and would
+     * send its length without the bytes.  Without memory for another one
+     * content_length_n says 0, and nothing is read.
+     */
 
-        if (rb->temp_file && rb->temp_file->persistent
-            && rb->temp_file->file.fd != NGX_INVALID_FILE)
-        {
-            (void) ngx_delete_file(rb->temp_file->file.name.data);
-        }
-
-        rb->bufs = NULL;
-        rb->temp_file = NULL;
-    }
+    r->request_body = ngx_pcalloc(r->pool, sizeof(ngx_http_request_body_t));
 
     r->reading_body = 0;
     r->expect_tested = 1;
@@ -432,13 +428,8 @@ ngx_http_guardrail_log_aborted(ngx_http_request_t *r,
         return;
     }
 
-    /* only while it uploads, or while its body is being judged */
-
-    if (!ctx->inspect || ctx->body.finished) {
-
-        if (ctx->state != ngx_http_guardrail_late) {
-            return;
-        }
+    if (!ngx_http_guardrail_is_uploading(r, ctx)) {
+        return;
     }
 
     ctx->aborted = 1;
@@ -447,4 +438,28 @@ ngx_http_guardrail_log_aborted(ngx_http_request_t *r,
                   "guardrail: aborted: client_gone, wire %uL decoded %uL "
                   "records %uL", ctx->body.wire, ctx->body.decoded,
                   ctx->body.nd.records);
+}
+
+
+/* or its body is being judged */
+
+static ngx_uint_t
+ngx_http_guardrail_is_uploading(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx)
+{
+    switch (ctx->state) {
+
+    case ngx_http_guardrail_new:
+
+        /* something reads before the gate */
+
+        return r->request_body && !r->request_body->last_saved
+               && !ctx->entered;
+
+    case ngx_http_guardrail_late:
+        return 1;
+
+    default:
+        return ctx->inspect && !ctx->body.finished;
+    }
 }
