@@ -35,6 +35,8 @@ typedef struct {
 static void ngx_http_guardrail_vanish(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx);
 static ngx_int_t ngx_http_guardrail_vanish_subrequest(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_guardrail_is_uploading(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx);
 static void ngx_http_guardrail_log(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx, const char *verdict, ngx_uint_t level);
 static void ngx_http_guardrail_log_hidden(ngx_event_t *ev);
@@ -426,13 +428,8 @@ ngx_http_guardrail_log_aborted(ngx_http_request_t *r,
         return;
     }
 
-    /* only while it uploads, or while its body is being judged */
-
-    if (!ctx->inspect || ctx->body.finished) {
-
-        if (ctx->state != ngx_http_guardrail_late) {
-            return;
-        }
+    if (!ngx_http_guardrail_is_uploading(r, ctx)) {
+        return;
     }
 
     ctx->aborted = 1;
@@ -441,4 +438,28 @@ ngx_http_guardrail_log_aborted(ngx_http_request_t *r,
                   "guardrail: aborted: client_gone, wire %uL decoded %uL "
                   "records %uL", ctx->body.wire, ctx->body.decoded,
                   ctx->body.nd.records);
+}
+
+
+/* or its body is being judged */
+
+static ngx_uint_t
+ngx_http_guardrail_is_uploading(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx)
+{
+    switch (ctx->state) {
+
+    case ngx_http_guardrail_new:
+
+        /* something reads before the gate */
+
+        return r->request_body && !r->request_body->last_saved
+               && !ctx->entered;
+
+    case ngx_http_guardrail_late:
+        return 1;
+
+    default:
+        return ctx->inspect && !ctx->body.finished;
+    }
 }
