@@ -216,6 +216,13 @@ ngx_http_guardrail_parse_type(ngx_http_request_t *r,
         }
 
         end = next;
+
+        /* what Python's strip() takes away: nginx lets all of it pass */
+
+        while (p < end && (*p <= ' ' || *p == 0x85 || *p == 0xa0)) {
+            p++;
+        }
+
         ngx_http_guardrail_trim(&p, &end);
 
         if (end - p < 7 || ngx_strncasecmp(p, (u_char *) "charset", 7) != 0) {
