@@ -333,18 +333,20 @@ ngx_http_guardrail_judge_head(ngx_http_request_t *r,
     limits->coding = ctx->head.coding;
 
     if (length > limits->max_body) {
-        ctx->declared = 1;
         ngx_http_guardrail_set_verdict(ctx, GUARDRAIL_MAX_BODY,
                                        limits->max_body, length);
+        ctx->declared = 1;
+
         return GUARDRAIL_MAX_BODY;
     }
 
     if (length > limits->max_decoded
         && ctx->head.encoding.data == NULL)
     {
-        ctx->declared = 1;
         ngx_http_guardrail_set_verdict(ctx, GUARDRAIL_MAX_DECODED,
                                        limits->max_decoded, length);
+        ctx->declared = 1;
+
         return GUARDRAIL_MAX_DECODED;
     }
 

@@ -80,6 +80,7 @@ ngx_http_guardrail_set_verdict(ngx_http_guardrail_ctx_t *ctx,
     ctx->limit = limit;
     ctx->observed = observed;
     ctx->observed_input = 0;
+    ctx->declared = 0;
     ctx->unit = NULL;
     ctx->error = NULL;
 }
