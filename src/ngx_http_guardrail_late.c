@@ -65,7 +65,11 @@ ngx_http_guardrail_stored(ngx_http_request_t *r)
 
     rb = r->request_body;
 
-    if (rb == NULL || r->discard_body) {
+    /* ngx_http_discard_request_body() parses chunks without a handler */
+
+    if (rb == NULL || r->discard_body
+        || (rb->chunked && rb->post_handler == NULL))
+    {
         return -1;
     }
 
