@@ -512,5 +512,7 @@ ngx_http_guardrail_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     conf->client_max_body_size = clcf->client_max_body_size;
     clcf->client_max_body_size = 0;
 
+    ngx_http_guardrail_fix_limits(conf);
+
     return NGX_CONF_OK;
 }

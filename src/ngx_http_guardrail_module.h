@@ -77,6 +77,11 @@ typedef struct {
     /* the core's, taken over: 0 is no limit */
 
     off_t                             client_max_body_size;
+
+    /* the limits, evaluated once, where none of them has variables */
+
+    guardrail_body_limits_t           limits;
+    ngx_uint_t                        fixed;
 } ngx_http_guardrail_loc_conf_t;
 
 
@@ -230,6 +235,10 @@ void ngx_http_guardrail_merge_value(ngx_http_guardrail_value_t *conf,
 
 ngx_int_t ngx_http_guardrail_eval_mode(ngx_http_request_t *r,
     ngx_http_guardrail_loc_conf_t *glcf, ngx_uint_t *mode);
+
+/* at merge, after max_body is known: sets limits and fixed */
+
+void ngx_http_guardrail_fix_limits(ngx_http_guardrail_loc_conf_t *glcf);
 
 /*
  * The limits in force, without format and coding.  constant: only those

@@ -189,12 +189,35 @@ ngx_http_guardrail_eval_mode(ngx_http_request_t *r,
 }
 
 
+void
+ngx_http_guardrail_fix_limits(ngx_http_guardrail_loc_conf_t *glcf)
+{
+    if (glcf->max_body.cv || glcf->max_decoded.cv || glcf->ratio.cv
+        || glcf->ratio_floor.cv || glcf->max_records.cv
+        || glcf->max_record_size.cv)
+    {
+        return;
+    }
+
+    /* without variables no request is needed, and nothing can fail */
+
+    (void) ngx_http_guardrail_eval_limits(NULL, glcf, NGX_HTTP_GUARDRAIL_ON,
+                                          1, &glcf->limits);
+    glcf->fixed = 1;
+}
+
+
 ngx_int_t
 ngx_http_guardrail_eval_limits(ngx_http_request_t *r,
     ngx_http_guardrail_loc_conf_t *glcf, ngx_uint_t mode, ngx_uint_t constant,
     guardrail_body_limits_t *limits)
 {
     ngx_int_t  rc;
+
+    if (glcf->fixed) {
+        *limits = glcf->limits;
+        return NGX_OK;
+    }
 
     /* padding too: limits are compared as bytes */
 
