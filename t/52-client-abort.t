@@ -80,7 +80,7 @@ my $text = 'x' x 50000;
 # [location, body, all of it is sent, coded]
 
 my @cases = (
-    
+
     ['/gate', $text, 0],
     ['/gate', $some, 0, 1],
     ['/small-buffer', $text, 0],
