@@ -85,7 +85,7 @@ ngx_http_guardrail_header_filter(ngx_http_request_t *r)
         return NGX_ERROR;
     }
 
-    if (ctx->conf->error_format == 0
+    if (ctx->conf->error_format == NGX_HTTP_GUARDRAIL_ERROR_PROBLEM
         && ngx_http_guardrail_make_answer(r, ctx) != NGX_OK)
     {
         return NGX_ERROR;

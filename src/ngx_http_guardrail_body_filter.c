@@ -11,6 +11,8 @@
 #include "ngx_http_guardrail_module.h"
 
 
+static ngx_uint_t ngx_http_guardrail_skipped(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx, ngx_http_guardrail_loc_conf_t *glcf);
 static ngx_int_t ngx_http_guardrail_bounded(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx, ngx_http_guardrail_loc_conf_t *glcf,
     ngx_chain_t *in);
@@ -60,6 +62,14 @@ ngx_http_guardrail_request_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 
     if (!ctx->inspect || ctx->bound) {
 
+        if (ngx_http_guardrail_skipped(r, ctx, glcf)) {
+            ngx_http_guardrail_set_verdict(ctx, GUARDRAIL_INTERNAL, 0, 0);
+            ctx->error = "another module has skipped the guard";
+            ctx->conf = glcf;
+
+            return ngx_http_guardrail_refuse(r, ctx);
+        }
+
         if (ngx_http_guardrail_bounded(r, ctx, glcf, in) != NGX_OK) {
             return ngx_http_guardrail_over_bound(r, ctx, glcf);
         }
@@ -74,6 +84,33 @@ ngx_http_guardrail_request_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
     }
 
     return ngx_http_guardrail_coded(r, ctx, in);
+}
+
+
+/*
+ * A content handler reads a body that the gate has never seen: a handler of
+ * another module ended its phase with NGX_OK before it came to the gate.
+ */
+
+static ngx_uint_t
+ngx_http_guardrail_skipped(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx, ngx_http_guardrail_loc_conf_t *glcf)
+{
+    ngx_http_phase_handler_t   *ph;
+    ngx_http_core_main_conf_t  *cmcf;
+
+    if (ctx->state != ngx_http_guardrail_new
+        || (glcf->mode.cv == NULL
+            && glcf->mode.n == NGX_HTTP_GUARDRAIL_DRY_RUN))
+    {
+        return 0;
+    }
+
+    cmcf = ngx_http_get_module_main_conf(r, ngx_http_core_module);
+    ph = &cmcf->phase_engine.handlers[r->phase_handler];
+
+    return ph->checker == ngx_http_core_content_phase
+           && (r->headers_in.chunked || r->headers_in.content_length_n > 0);
 }
 
 

@@ -46,8 +46,8 @@ static ngx_conf_enum_t  ngx_http_guardrail_formats[] = {
 
 
 static ngx_conf_enum_t  ngx_http_guardrail_error_formats[] = {
-    { ngx_string("problem"), 0 },
-    { ngx_string("nginx"), 1 },
+    { ngx_string("problem"), NGX_HTTP_GUARDRAIL_ERROR_PROBLEM },
+    { ngx_string("nginx"), NGX_HTTP_GUARDRAIL_ERROR_NGINX },
     { ngx_null_string, 0 }
 };
 
@@ -494,7 +494,8 @@ ngx_http_guardrail_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_uint_value(conf->format, prev->format,
                               NGX_HTTP_GUARDRAIL_FORMAT_AUTO);
     ngx_conf_merge_uint_value(conf->log_level, prev->log_level, NGX_LOG_ERR);
-    ngx_conf_merge_uint_value(conf->error_format, prev->error_format, 0);
+    ngx_conf_merge_uint_value(conf->error_format, prev->error_format,
+                              NGX_HTTP_GUARDRAIL_ERROR_PROBLEM);
     ngx_conf_merge_str_value(conf->label, prev->label, "");
 
     if (!ngx_http_guardrail_configured(conf)) {

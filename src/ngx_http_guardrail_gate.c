@@ -25,7 +25,8 @@ static ngx_int_t ngx_http_guardrail_plain_bound(ngx_http_request_t *r,
 static ngx_int_t ngx_http_guardrail_enter_excess(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx);
 static ngx_uint_t ngx_http_guardrail_is_judged(ngx_http_request_t *r,
-    ngx_http_guardrail_ctx_t *ctx, guardrail_body_limits_t *limits);
+    ngx_http_guardrail_ctx_t *ctx, guardrail_body_limits_t *limits,
+    off_t length);
 static ngx_int_t ngx_http_guardrail_cannot_judge(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx, const char *error);
 static ngx_int_t ngx_http_guardrail_run_late(ngx_http_request_t *r,
@@ -221,7 +222,7 @@ ngx_http_guardrail_judge(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
         return ngx_http_guardrail_enter_excess(r, ctx);
     }
 
-    if (late && ngx_http_guardrail_is_judged(r, ctx, &limits)) {
+    if (late && ngx_http_guardrail_is_judged(r, ctx, &limits, length)) {
         return NGX_DECLINED;
     }
 
@@ -303,17 +304,22 @@ ngx_http_guardrail_enter_excess(ngx_http_request_t *r,
 
 static ngx_uint_t
 ngx_http_guardrail_is_judged(ngx_http_request_t *r,
-    ngx_http_guardrail_ctx_t *ctx, guardrail_body_limits_t *limits)
+    ngx_http_guardrail_ctx_t *ctx, guardrail_body_limits_t *limits,
+    off_t length)
 {
     ngx_http_guardrail_ctx_t  *mctx;
 
     mctx = (r == r->main) ? ctx : ngx_http_guardrail_find_ctx(r->main);
 
-    /* a subrequest may have been given a body of its own */
+    /*
+     * A subrequest may have been given a body of its own, and a module may
+     * have put another one in the place of what was judged.
+     */
 
     return mctx
            && mctx->judged
            && r->request_body == r->main->request_body
+           && mctx->body.wire == (uint64_t) length
            && ngx_memcmp(&mctx->body.limits, limits,
                          sizeof(guardrail_body_limits_t))
               == 0;

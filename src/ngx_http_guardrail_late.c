@@ -111,6 +111,13 @@ ngx_http_guardrail_judge_late(ngx_http_request_t *r,
 
     for ( ;; ) {
 
+        ngx_http_guardrail_spend();
+
+        if (ngx_http_guardrail_worker.left <= 0) {
+            ngx_http_guardrail_step_aside(ctx);
+            return NGX_AGAIN;
+        }
+
         rc = ngx_http_guardrail_late_piece(r, ctx, &p, &len);
 
         if (rc == NGX_ERROR) {
@@ -227,13 +234,6 @@ ngx_http_guardrail_late_feed(ngx_http_guardrail_ctx_t *ctx, u_char *p,
     guardrail_rc_e   rc;
 
     left = &ngx_http_guardrail_worker.left;
-    *used = 0;
-
-    ngx_http_guardrail_spend();
-
-    if (*left <= 0) {
-        return NGX_AGAIN;
-    }
 
     /* that it is read from a file costs too */
 

@@ -138,6 +138,7 @@ ngx_http_guardrail_find_ctx(ngx_http_request_t *r)
         if (ctx->entry != r->uri_changes) {
             ctx->state = ngx_http_guardrail_new;
             ctx->inspect = 0;
+            ctx->head.parsed = 0;
         }
 
         ngx_http_set_ctx(r, ctx, ngx_http_guardrail_module);
@@ -205,13 +206,10 @@ ngx_http_guardrail_end(void *data)
 }
 
 
-/* the marker by which find_ctx() knows our cleanup; the rest is done */
+/* the marker by which find_ctx() knows our cleanup; end() did the rest */
 
 static void
 ngx_http_guardrail_free(void *data)
 {
-    ngx_http_guardrail_ctx_t *ctx = data;
-
-    ngx_http_guardrail_leave_queue(ctx);
-    guardrail_body_close(&ctx->body);
+    /* void */
 }

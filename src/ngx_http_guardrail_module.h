@@ -35,6 +35,10 @@
 #define NGX_HTTP_GUARDRAIL_DRY_RUN  2
 
 
+#define NGX_HTTP_GUARDRAIL_ERROR_PROBLEM  0
+#define NGX_HTTP_GUARDRAIL_ERROR_NGINX    1
+
+
 #define NGX_HTTP_GUARDRAIL_FORMAT_AUTO    0
 #define NGX_HTTP_GUARDRAIL_FORMAT_NONE    1
 #define NGX_HTTP_GUARDRAIL_FORMAT_NDJSON  2
@@ -72,7 +76,7 @@ typedef struct {
     ngx_uint_t                        format;
     ngx_uint_t                        log_level;
     ngx_uint_t                        error_format;
-    ngx_str_t                         label;
+    ngx_str_t                         label;        /* for metrics to come */
 
     /* the core's, taken over: 0 is no limit */
 
@@ -146,6 +150,7 @@ struct ngx_http_guardrail_ctx_s {
     off_t                             late_offset;
 
     ngx_queue_t                       queue;        /* of those who wait */
+    ngx_http_posted_request_t         posted;       /* wakes a late body */
 
     /* the verdict */
 

@@ -34,6 +34,7 @@ typedef struct {
 
 static void ngx_http_guardrail_vanish(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx);
+static void ngx_http_guardrail_vanish_headers(ngx_http_request_t *r);
 static ngx_int_t ngx_http_guardrail_vanish_subrequest(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_guardrail_is_uploading(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx);
@@ -158,9 +159,6 @@ static void
 ngx_http_guardrail_vanish(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx)
 {
-    ngx_uint_t                i;
-    ngx_list_part_t          *part;
-    ngx_table_elt_t          *h;
     ngx_http_request_body_t  *rb;
 
     rb = r->request_body;
@@ -208,33 +206,68 @@ ngx_http_guardrail_vanish(ngx_http_request_t *r,
     r->headers_in.content_length_n = 0;
     r->headers_in.chunked = 0;
 
-    /* backends are sent these as they came, or as text */
-
-    for (part = &r->headers_in.headers.part; part; part = part->next) {
-        h = part->elts;
-
-        for (i = 0; i < part->nelts; i++) {
-
-            if (h[i].key.len == 14
-                && ngx_strncmp(h[i].lowcase_key, "content-length", 14) == 0)
-            {
-                ngx_str_set(&h[i].value, "0");
-
-            } else if (h[i].key.len == 17
-                       && ngx_strncmp(h[i].lowcase_key, "transfer-encoding",
-                                      17)
-                          == 0)
-            {
-                ngx_str_set(&h[i].value, "");
-            }
-        }
-    }
+    ngx_http_guardrail_vanish_headers(r);
 
 #if (NGX_HTTP_V2)
     if (r->stream) {
         r->stream->skip_data = 1;
     }
 #endif
+}
+
+
+/*
+ * Backends are sent the header as it came, or as text.  The list is copied,
+ * since subrequests in flight have the old one.
+ */
+
+static void
+ngx_http_guardrail_vanish_headers(ngx_http_request_t *r)
+{
+    ngx_uint_t        i;
+    ngx_list_t        list;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h, *copy;
+
+    if (ngx_list_init(&list, r->pool, 20, sizeof(ngx_table_elt_t)) != NGX_OK) {
+        return;
+    }
+
+    for (part = &r->headers_in.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+
+            copy = ngx_list_push(&list);
+            if (copy == NULL) {
+                return;
+            }
+
+            *copy = h[i];
+
+            if (h[i].key.len == 14
+                && ngx_strncmp(h[i].lowcase_key, "content-length", 14) == 0)
+            {
+                ngx_str_set(&copy->value, "0");
+                r->headers_in.content_length = copy;
+
+            } else if (h[i].key.len == 17
+                       && ngx_strncmp(h[i].lowcase_key, "transfer-encoding",
+                                      17)
+                          == 0)
+            {
+                ngx_str_set(&copy->value, "");
+            }
+        }
+    }
+
+    r->headers_in.headers = list;
+
+    /* in a list of one part last points into the structure */
+
+    if (list.last == &list.part) {
+        r->headers_in.headers.last = &r->headers_in.headers.part;
+    }
 }
 
 

@@ -74,7 +74,7 @@ ngx_http_guardrail_compile_value(ngx_conf_t *cf, ngx_str_t *name,
                            text, name);
         break;
 
-    default: /* ngx_http_guardrail_size */
+    default: /* ngx_http_guardrail_size, ngx_http_guardrail_floor */
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "invalid size \"%V\" in \"%V\" directive",
                            text, name);

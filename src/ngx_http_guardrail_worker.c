@@ -212,9 +212,8 @@ ngx_http_guardrail_wake(ngx_http_guardrail_ctx_t *ctx)
 
         /* the phases go on in the request that was stopped, if not in c */
 
-        if (ngx_http_post_request(r, NULL) == NGX_OK) {
-            ngx_http_run_posted_requests(c);
-        }
+        (void) ngx_http_post_request(r, &ctx->posted);
+        ngx_http_run_posted_requests(c);
 
         return;
     }

@@ -182,7 +182,6 @@ guardrail_ndjson_end(const guardrail_ndjson_fast_t *f,
     if (f->content && s->size > s->largest) {
         s->largest = s->size;
     }
-
 }
 
 
