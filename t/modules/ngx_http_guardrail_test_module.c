@@ -22,6 +22,11 @@
  *       calls    the same, a call for each
  *       last     ends the body with a buffer of its own
  *
+ *   test_skip on|off
+ *
+ *       a PRECONTENT handler that returns NGX_OK, which skips the handlers
+ *       behind it; loaded after the guardrail it is in front of its gate
+ *
  *   test_subrequest URI BODY
  *
  *       a content handler: its answer is that of a subrequest with a body of
@@ -48,6 +53,7 @@ typedef struct {
     ngx_uint_t  phase;
     ngx_uint_t  filter;
     size_t      size;
+    ngx_flag_t  skip;
     ngx_str_t   uri;
     ngx_str_t   body;
 } ngx_http_test_loc_conf_t;
@@ -56,6 +62,7 @@ typedef struct {
 static ngx_int_t ngx_http_test_server_rewrite(ngx_http_request_t *r);
 static ngx_int_t ngx_http_test_rewrite(ngx_http_request_t *r);
 static ngx_int_t ngx_http_test_access(ngx_http_request_t *r);
+static ngx_int_t ngx_http_test_skip(ngx_http_request_t *r);
 static ngx_int_t ngx_http_test_read(ngx_http_request_t *r, ngx_uint_t phase);
 static void ngx_http_test_read_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_test_filter(ngx_http_request_t *r, ngx_chain_t *in);
@@ -110,6 +117,13 @@ static ngx_command_t  ngx_http_test_commands[] = {
       ngx_http_test_set_filter,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
+      NULL },
+
+    { ngx_string("test_skip"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_test_loc_conf_t, skip),
       NULL },
 
     { ngx_string("test_subrequest"),
@@ -168,6 +182,17 @@ static ngx_int_t
 ngx_http_test_rewrite(ngx_http_request_t *r)
 {
     return ngx_http_test_read(r, NGX_HTTP_REWRITE_PHASE + 1);
+}
+
+
+static ngx_int_t
+ngx_http_test_skip(ngx_http_request_t *r)
+{
+    ngx_http_test_loc_conf_t  *conf;
+
+    conf = ngx_http_get_module_loc_conf(r, ngx_http_guardrail_test_module);
+
+    return conf->skip ? NGX_OK : NGX_DECLINED;
 }
 
 
@@ -455,6 +480,7 @@ ngx_http_test_create_loc_conf(ngx_conf_t *cf)
     }
 
     conf->phase = NGX_CONF_UNSET_UINT;
+    conf->skip = NGX_CONF_UNSET;
     conf->size = NGX_CONF_UNSET_SIZE;
 
     return conf;
@@ -468,6 +494,7 @@ ngx_http_test_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_test_loc_conf_t *conf = child;
 
     ngx_conf_merge_uint_value(conf->phase, prev->phase, 0);
+    ngx_conf_merge_value(conf->skip, prev->skip, 0);
     ngx_conf_merge_size_value(conf->size, prev->size, 1);
     ngx_conf_merge_bitmask_value(conf->filter, prev->filter, 0);
 
@@ -552,7 +579,8 @@ ngx_http_test_init(ngx_conf_t *cf)
     } handlers[] = {
         { NGX_HTTP_SERVER_REWRITE_PHASE, ngx_http_test_server_rewrite },
         { NGX_HTTP_REWRITE_PHASE, ngx_http_test_rewrite },
-        { NGX_HTTP_ACCESS_PHASE, ngx_http_test_access }
+        { NGX_HTTP_ACCESS_PHASE, ngx_http_test_access },
+        { NGX_HTTP_PRECONTENT_PHASE, ngx_http_test_skip }
     };
 
     cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
