@@ -51,6 +51,10 @@ ngx_http_guardrail_init(ngx_conf_t *cf)
 {
     ngx_http_core_main_conf_t  *cmcf;
 
+    if (ngx_http_guardrail_check_decoder(cf) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
 
     if (ngx_http_guardrail_add_handler(cmcf, NGX_HTTP_PREACCESS_PHASE,

@@ -398,6 +398,10 @@ extern ngx_http_guardrail_worker_t  ngx_http_guardrail_worker;
 
 ngx_int_t ngx_http_guardrail_init_worker(ngx_cycle_t *cycle);
 
+/* decodes something, with the zlib that is loaded; logs if that fails */
+
+ngx_int_t ngx_http_guardrail_check_decoder(ngx_conf_t *cf);
+
 /* the budget was touched: have it refilled in the next pass */
 
 void ngx_http_guardrail_spend(void);

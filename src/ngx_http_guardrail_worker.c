@@ -38,6 +38,8 @@ static void ngx_http_guardrail_keep_handler(ngx_event_t *ev);
 static void ngx_http_guardrail_unkeep(void);
 static void *ngx_http_guardrail_alloc(void *opaque, size_t size);
 static void ngx_http_guardrail_release(void *opaque, void *p);
+static void *ngx_http_guardrail_check_alloc(void *opaque, size_t size);
+static void ngx_http_guardrail_check_free(void *opaque, void *p);
 
 
 ngx_http_guardrail_worker_t  ngx_http_guardrail_worker;
@@ -301,4 +303,72 @@ ngx_http_guardrail_release(void *opaque, void *p)
     ctx->decoder_size = 0;
 
     (void) ngx_pfree(ctx->request->pool, p);
+}
+
+
+/*
+ * The decoder's memory has a fixed size: another zlib than that of the build
+ * may not fit, which is better said by nginx -t than by refusals.
+ */
+
+ngx_int_t
+ngx_http_guardrail_check_decoder(ngx_conf_t *cf)
+{
+    void                     *state;
+    ngx_uint_t                ok;
+    guardrail_alloc_t         alloc;
+    guardrail_codec_io_t      io;
+    const guardrail_codec_t  *codec;
+
+    static const u_char  gz[] = {
+        0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0x03, 0x4b,
+        0x2f, 0x4d, 0x2c, 0x4a, 0x29, 0x4a, 0xcc, 0xcc, 0x01, 0x00, 0xbc,
+        0x69, 0x3a, 0x45, 0x09, 0x00, 0x00, 0x00
+    };
+
+    alloc.alloc = ngx_http_guardrail_check_alloc;
+    alloc.free = ngx_http_guardrail_check_free;
+    alloc.opaque = cf->temp_pool;
+
+    codec = guardrail_codec_get(GUARDRAIL_CODING_GZIP);
+
+    state = codec->open(&alloc);
+    ok = 0;
+
+    if (state) {
+        io.in = gz;
+        io.in_end = gz + sizeof(gz);
+        io.out = ngx_http_guardrail_worker.scratch;
+        io.out_end = io.out + GUARDRAIL_BODY_QUANTUM;
+
+        ok = codec->decode(state, &io) == GUARDRAIL_OK
+             && codec->finish(state) == GUARDRAIL_OK
+             && io.out - ngx_http_guardrail_worker.scratch == 9;
+
+        codec->close(state, &alloc);
+    }
+
+    if (!ok) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "the zlib library that is loaded does not work with "
+                           "the guardrail module: it needs more than %uz bytes "
+                           "for a decoder", codec->memory);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+static void *
+ngx_http_guardrail_check_alloc(void *opaque, size_t size)
+{
+    return ngx_palloc(opaque, size);
+}
+
+
+static void
+ngx_http_guardrail_check_free(void *opaque, void *p)
+{
+    (void) ngx_pfree(opaque, p);
 }
