@@ -116,7 +116,7 @@ for my $case (@cases) {
 
             my @lines = $t->wait_access_log($from + 1, 'v.log');
 
-            like($lines[$from], qr/^\Q$uri\E aborted client_gone 4\d\d$/,
+            like($lines[$from], qr/^\Q$uri\E aborted client_gone [45]\d\d$/,
                  "$name: verdict");
             ok(@lines == $from + 1, "$name: one line");
 
@@ -138,7 +138,7 @@ is(scalar(grep { $_->{complete} && $_->{method} eq 'POST' }
 
 
 subtest 'a client that goes when its body was judged is none' => sub {
-    my $from = () = $t->access_log('v.log');
+    my $from = $t->quiet_access_log('v.log');
     my $c = $t->h1;
 
     $t->post('/passed', $text, conn => $c, read => 0);
@@ -154,7 +154,7 @@ subtest 'a subrequest that judges is left alone' => sub {
     $slow->clear;
 
     my $c = $t->h1;
-    my $from = () = $t->access_log('v.log');
+    my $from = $t->quiet_access_log('v.log');
     my $body = gzip(' ' x (1 << 25));
 
     $t->post('/mirrored', $body, conn => $c, encoding => 'gzip', read => 0);

@@ -474,6 +474,25 @@ sub wait_access_log {
 }
 
 
+# The number of lines once no more come: a refused request is logged when its
+# connection has been lingered out, after the answer.
+
+sub quiet_access_log {
+    my ($self, $name) = @_;
+    my ($lines, $since) = (-1, time);
+
+    wait_until {
+        my $n = () = $self->access_log($name);
+
+        ($lines, $since) = ($n, time) if $n != $lines;
+
+        return time > $since + scale;
+    } 60;
+
+    return $lines;
+}
+
+
 # lines of the error log that match are not held against the test
 
 sub expect_log {
