@@ -80,13 +80,16 @@ ngx_http_guardrail_parse_head(ngx_http_request_t *r,
     ngx_list_part_t  *part;
     ngx_table_elt_t  *h;
 
-    if (head->parsed) {
+    /* a module may edit the header before a redirect leads on */
+
+    if (head->parsed && head->uri_changes == r->uri_changes) {
         return;
     }
 
     ngx_memzero(head, sizeof(ngx_http_guardrail_head_t));
 
     head->parsed = 1;
+    head->uri_changes = r->uri_changes;
     head->coding = GUARDRAIL_CODING_IDENTITY;
 
     for (part = &r->headers_in.headers.part; part; part = part->next) {

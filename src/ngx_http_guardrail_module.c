@@ -142,7 +142,6 @@ ngx_http_guardrail_find_ctx(ngx_http_request_t *r)
         if (ctx->entry != r->uri_changes) {
             ctx->state = ngx_http_guardrail_new;
             ctx->inspect = 0;
-            ctx->head.parsed = 0;
         }
 
         ngx_http_set_ctx(r, ctx, ngx_http_guardrail_module);

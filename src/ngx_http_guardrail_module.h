@@ -93,13 +93,14 @@ typedef struct {
     ((glcf)->mode.cv != NULL || (glcf)->mode.n != NGX_HTTP_GUARDRAIL_OFF)
 
 
-/* what the header says of the body; parsed once for each request */
+/* what the header says of the body; parsed once for each location */
 
 typedef struct {
     guardrail_coding_e                coding;
     ngx_str_t                         encoding;     /* the first coding */
     ngx_str_t                         type;         /* lower case */
     ngx_uint_t                        types;        /* Content-Type lines */
+    ngx_uint_t                        uri_changes;  /* of r, then */
 
     unsigned                          parsed:1;
     unsigned                          codings:1;    /* more than one */
