@@ -416,8 +416,18 @@ ngx_http_guardrail_create_main_conf(ngx_conf_t *cf)
 char *
 ngx_http_guardrail_init_main_conf(ngx_conf_t *cf, void *conf)
 {
-    ngx_str_t                        name = ngx_string("request_id");
-    ngx_http_guardrail_main_conf_t  *gmcf = conf;
+    ngx_http_guardrail_main_conf_t *gmcf = conf;
+
+    ngx_str_t   name = ngx_string("request_id");
+    ngx_uint_t  i;
+
+    static ngx_str_t  of_body[NGX_HTTP_GUARDRAIL_OF_BODY] = {
+        ngx_string("content_length"),
+        ngx_string("http_content_length"),
+        ngx_string("http_transfer_encoding"),
+        ngx_string("request_body"),
+        ngx_string("request_body_file")
+    };
 
     ngx_conf_init_size_value(gmcf->decoder_memory,
                              NGX_HTTP_GUARDRAIL_DECODER_MEMORY);
@@ -428,6 +438,14 @@ ngx_http_guardrail_init_main_conf(ngx_conf_t *cf, void *conf)
 
     if (gmcf->request_id == NGX_ERROR) {
         return NGX_CONF_ERROR;
+    }
+
+    for (i = 0; i < NGX_HTTP_GUARDRAIL_OF_BODY; i++) {
+        gmcf->of_body[i] = ngx_http_get_variable_index(cf, &of_body[i]);
+
+        if (gmcf->of_body[i] == NGX_ERROR) {
+            return NGX_CONF_ERROR;
+        }
     }
 
     return NGX_CONF_OK;

@@ -56,9 +56,16 @@ typedef struct {
 } ngx_http_guardrail_value_t;
 
 
+#define NGX_HTTP_GUARDRAIL_OF_BODY  5
+
+
 typedef struct {
     size_t                            decoder_memory;   /* 0: no limit */
     ngx_int_t                         request_id;       /* variable's index */
+
+    /* of those that tell of the body, and that nginx remembers */
+
+    ngx_int_t                         of_body[NGX_HTTP_GUARDRAIL_OF_BODY];
 } ngx_http_guardrail_main_conf_t;
 
 

@@ -36,6 +36,7 @@ static void ngx_http_guardrail_vanish(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx);
 static void ngx_http_guardrail_vanish_headers(ngx_http_request_t *r);
 static ngx_int_t ngx_http_guardrail_vanish_subrequest(ngx_http_request_t *r);
+static void ngx_http_guardrail_forget_variables(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_guardrail_is_uploading(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx);
 static void ngx_http_guardrail_log(ngx_http_request_t *r,
@@ -207,6 +208,7 @@ ngx_http_guardrail_vanish(ngx_http_request_t *r,
     r->headers_in.chunked = 0;
 
     ngx_http_guardrail_vanish_headers(r);
+    ngx_http_guardrail_forget_variables(r);
 
 #if (NGX_HTTP_V2)
     if (r->stream) {
@@ -271,22 +273,59 @@ ngx_http_guardrail_vanish_headers(ngx_http_request_t *r)
 }
 
 
-/* the main request's body and header stay as they are */
+/* the main request's body, header and variables stay as they are */
 
 static ngx_int_t
 ngx_http_guardrail_vanish_subrequest(ngx_http_request_t *r)
 {
+    size_t                      size;
+    ngx_http_variable_value_t  *variables;
+    ngx_http_core_main_conf_t  *cmcf;
+
     r->request_body = ngx_pcalloc(r->pool, sizeof(ngx_http_request_body_t));
 
     if (r->request_body == NULL) {
         return NGX_ERROR;
     }
 
+    cmcf = ngx_http_get_module_main_conf(r, ngx_http_core_module);
+    size = cmcf->variables.nelts * sizeof(ngx_http_variable_value_t);
+
+    variables = ngx_palloc(r->pool, size);
+    if (variables == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(variables, r->variables, size);
+    r->variables = variables;
+
+    ngx_http_guardrail_forget_variables(r);
+
     r->headers_in.content_length_n = 0;
     r->headers_in.content_length = NULL;
     r->headers_in.chunked = 0;
 
     return NGX_OK;
+}
+
+
+/* what a "map" or an "if" has asked for before would be sent to backends */
+
+static void
+ngx_http_guardrail_forget_variables(ngx_http_request_t *r)
+{
+    ngx_uint_t                       i;
+    ngx_http_variable_value_t       *v;
+    ngx_http_guardrail_main_conf_t  *gmcf;
+
+    gmcf = ngx_http_get_module_main_conf(r, ngx_http_guardrail_module);
+
+    for (i = 0; i < NGX_HTTP_GUARDRAIL_OF_BODY; i++) {
+        v = &r->variables[gmcf->of_body[i]];
+
+        v->valid = 0;
+        v->not_found = 0;
+    }
 }
 
 
