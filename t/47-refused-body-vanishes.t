@@ -67,10 +67,21 @@ $t->start(main => load_test_module, http => <<'HTTP', server => <<SERVER);
         server %%PAGES%%;
         keepalive 1;
     }
+
+    # nginx remembers what variables were before the refusal
+
+    map "$content_length$http_content_length$request_body$request_body_file"
+        $before {
+        default 1;
+    }
 HTTP
     guardrail on;
     guardrail_max_body 10m;
     client_body_buffer_size 8k;
+
+    if (\$before = 0) {
+        return 404;
+    }
 
     location /named {
         error_page 413 = \@proxied;

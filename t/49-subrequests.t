@@ -19,6 +19,7 @@ use Guardrail::TestModule;
 my $t = Guardrail::Test->new;
 my $backend = $t->backend;
 my $copies = $t->backend(name => 'COPIES', keepalive => 1);
+my $fastcgi = $t->peer('fastcgi');
 my $part = $t->backend(name => 'PART', body => 'part');
 
 mkdir $t->dir . '/files';
@@ -73,6 +74,19 @@ HTTP
         mirror /mirror;
         mirror /plain;
         proxy_pass http://%%BACKEND%%;
+    }
+
+    location /lengths {
+        guardrail on;
+        mirror /mirror-declared;
+        mirror /fastcgi;
+        proxy_pass http://%%BACKEND%%;
+    }
+
+    location = /fastcgi {
+        internal;
+        fastcgi_pass %%FASTCGI%%;
+        include /etc/nginx/fastcgi_params;
     }
 
     location = /mirror {
@@ -260,6 +274,22 @@ each_framing {
 is($copies->connections, 1, 'one connection to the mirrors');
 
 
+subtest 'the fields of a header are shared too' => sub {
+    for my $f (qw(cl h2-cl)) {
+        $fastcgi->clear;
+        is($t->post('/lengths', $small, framing => $f, %nd)->status, 200,
+           "$f: accepted");
+
+        # the first mirror was refused
+
+        my ($q) = $fastcgi->wait_requests(sub { @_ && $_[0]{complete} });
+
+        is($q->{params}{CONTENT_LENGTH}, length $small, "$f: the length");
+        is($q->{sha1}, sha1_hex($small), "$f: the body");
+    }
+};
+
+
 subtest 'auth_request' => sub {
     for my $f (qw(cl chunked h2)) {
         for my $at ('/auth-before') {
@@ -302,10 +332,12 @@ subtest 'a subrequest with a body of its own' => sub {
 
         # what the main request's body was found to be says nothing of it
 
-        $backend->clear;
-        $r = $t->post('/own-large', $small, framing => $f, %nd);
-        is($r->json->{length}, undef, "$f: refused");
-        is($backend->connections, 0, "$f: no backend");
+        for my $body ($small, '{"a":"b c d e f"}') {
+            $backend->clear;
+            $r = $t->post('/own-large', $body, framing => $f, %nd);
+            is($r->json->{length}, undef, "$f: refused");
+            is($backend->connections, 0, "$f: no backend");
+        }
     }
 };
 
