@@ -34,7 +34,8 @@ chdir root or die;
 my $quick = grep { $_ eq '--quick' } @ARGV;
 my %group = map { $_ => 1 } grep { $_ ne '--quick' } @ARGV;
 
-%group = map { $_ => 1 } qw(posts uploads bombs fairness scan) unless %group;
+%group = map { $_ => 1 } qw(posts uploads bombs fairness scan quota)
+    unless %group;
 
 my $data = 'build/bench';
 
@@ -130,6 +131,7 @@ sub main {
     report_bombs() if $group{bombs};
     fairness() if $group{fairness};
     scan() if $group{scan};
+    quota() if $group{quota};
 
     printf "\n%s, %.0f seconds\n",
            $missed ? "$missed of the bars MISSED" : 'all bars met',
@@ -878,4 +880,16 @@ sub scan {
         row($name, @speed, $avx2 && $name eq 'records of 100 bytes'
                            ? bar($speed[0], '>=', 8) : ('', ''));
     }
+}
+
+
+# Charges of a zone also take a lock, a hash and two cache misses.
+
+sub quota {
+    my ($head, @lines) = split /\n/, `taskset -c $core $data/quota`;
+    my (undef, @columns) = split ' ', $head;
+
+    table('Rates, arithmetic alone, in the cache, M/s', @columns);
+
+    row(split /\s{2,}/) for @lines;
 }

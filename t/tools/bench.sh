@@ -6,8 +6,8 @@
 #
 #     t/tools/bench.sh [--quick] [GROUP...]
 #
-# Groups: posts uploads bombs fairness scan.  Without --quick it takes under
-# five minutes, with it under one.  TEST_NGINX and TEST_MODULE as in the
+# Groups: posts uploads bombs fairness scan quota.  Without --quick it takes
+# under five minutes, with it under one.  TEST_NGINX and TEST_MODULE as in the
 # tests.  What the figures mean is in docs/performance.md.
 
 set -eu
@@ -28,6 +28,7 @@ compile() {
 compile backend t/bench/backend.c
 compile inflate t/bench/inflate.c -lz
 compile ndjson t/bench/ndjson.c src/core/*/*.c -lz
+compile quota t/bench/quota.c src/core/quota/*.c
 
 # the bodies, the same ones every time
 
