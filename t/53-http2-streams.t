@@ -17,6 +17,7 @@ use Guardrail::Test;
 
 my $t = Guardrail::Test->new;
 my $backend = $t->backend;
+my $slow = $t->backend(name => 'SLOW', hold => 1);
 
 $t->start(server => <<'SERVER');
     guardrail on;
@@ -27,6 +28,22 @@ $t->start(server => <<'SERVER');
 
     location / {
         proxy_pass http://%%BACKEND%%;
+    }
+
+    location /page {
+        error_page 413 415 = @slow;
+        proxy_pass http://%%BACKEND%%;
+
+        location /page/unbuffered {
+            guardrail_buffering off;
+            proxy_request_buffering off;
+            proxy_http_version 1.1;
+            proxy_pass http://%%BACKEND%%;
+        }
+    }
+
+    location @slow {
+        proxy_pass http://%%SLOW%%;
     }
 
     location /small-buffer {
@@ -173,6 +190,43 @@ subtest 'what comes on refused streams takes no window' => sub {
 
     is($c->request('POST', '/', $fine, framing => 'h2')->json->{sha1},
        sha1_hex($fine), 'the next stream');
+};
+
+
+subtest 'what comes on a refused stream while its error_page is made' => sub {
+    for my $case (['/page', '', 'content-length', 20 << 20],
+                  ['/page', '', 'content-encoding', 'br'],
+                  ['/page', "$fine\{"],
+                  ['/page/unbuffered', "$fine\{"],
+                  ['/page', gzip("$fine\{"), 'content-encoding', 'gzip'])
+    {
+        my ($uri, $body, @headers) = @$case;
+
+        for my $end (0, 1) {
+            $slow->clear;
+
+            my $c = $t->h2;
+            my $sid = start_stream($c, $uri, @headers);
+            my $name = join ' ', $uri, length $body, @headers, $end;
+
+            $c->data($sid, $body, end => 0) if length $body;
+            ok($slow->wait_requests(1), "$name: the page is asked for");
+
+            $c->data($sid, 'x' x 1000, end => 0) for 1 .. 3;
+            $c->data($sid, 'x', end => 1) if $end;
+
+            # answered, thus nginx has read them
+
+            is($c->request('POST', '/', $fine, framing => 'h2')->status, 200,
+               "$name: another stream");
+            $slow->release;
+
+            my $r = $c->read($sid);
+
+            is($r->status, 200, "$name: the page");
+            is($r->json->{length}, 0, "$name: without a body");
+        }
+    }
 };
 
 
