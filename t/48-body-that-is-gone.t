@@ -234,6 +234,25 @@ subtest 'a body that was thrown away' => sub {
 };
 
 
+subtest 'a body that was thrown away at once' => sub {
+    for my $rest ("Content-Length: 3\r\n\r\nabc",
+                  "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n")
+    {
+        my $c = $t->h1;
+
+        # with its head
+
+        $c->send("GET /discarded HTTP/1.1\r\nHost: x\r\n$rest");
+
+        my $r = $c->read;
+
+        is($r->status, 500, 'refused');
+        is($r->json->{reason}, 'internal', 'reason');
+        ok($c->closed, 'closed');
+    }
+};
+
+
 subtest 'a body that was not passed on yet' => sub {
     for my $rest ("Content-Length: 3\r\n\r\nabc",
                   "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n")
