@@ -123,6 +123,7 @@ for my $case (@cases) {
             if ($how eq 'RST_STREAM') {
                 is($c->request('GET', '/gate', undef)->status, 200,
                    "$name: the connection lives on");
+                $t->wait_access_log($from + 2, 'v.log');
             }
         }
     }
