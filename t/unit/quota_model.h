@@ -288,11 +288,13 @@ quota_model_number(const char **p, quota_u128_t *n)
 
     start = *p;
 
+    /* the most that is kept, times 1g, still fits */
+
     for (*n = 0; **p && strchr("0123456789", **p); (*p)++) {
         *n = *n * 10 + (unsigned) (**p - '0');
 
-        if (*n >> 100) {
-            *n = (quota_u128_t) 1 << 100;
+        if (*n >> 90) {
+            *n = (quota_u128_t) 1 << 90;
         }
     }
 
