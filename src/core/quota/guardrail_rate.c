@@ -1,0 +1,500 @@
+
+/*
+ * Copyright (C) nginx-guardrail authors
+ */
+
+
+#include "quota/guardrail_rate.h"
+
+
+typedef struct {
+    uint64_t  previous;
+    uint64_t  current;
+} guardrail_counters_t;
+
+
+static inline void guardrail_key_buckets(const guardrail_zone_t *z,
+    const uint64_t hash[2], uint32_t b[2]);
+static inline uint32_t guardrail_key_tag(const uint64_t hash[2]);
+static uint32_t guardrail_key_lookup(const guardrail_zone_t *z,
+    const uint64_t hash[2]);
+static uint32_t guardrail_key_room(const guardrail_zone_t *z,
+    const uint64_t hash[2], uint32_t second);
+static void guardrail_key_insert(guardrail_zone_t *z, guardrail_key_t *key,
+    uint32_t i, uint32_t second);
+static uint32_t guardrail_pair_lookup(const guardrail_zone_t *z,
+    const guardrail_limit_t *limit);
+static void guardrail_rate_load(const guardrail_zone_t *z,
+    guardrail_entry_t *e, uint32_t pair, guardrail_window_t *w);
+
+
+static inline uint32_t *
+guardrail_entry_number(guardrail_entry_t *e, uint32_t pair)
+{
+    return (uint32_t *) (void *) (e + 1) + pair;
+}
+
+
+static inline guardrail_counters_t *
+guardrail_entry_counters(const guardrail_zone_t *z, guardrail_entry_t *e,
+    uint32_t pair)
+{
+    uint8_t  *p;
+
+    p = (uint8_t *) e + z->windows;
+
+    return (guardrail_counters_t *) (void *) p + pair;
+}
+
+
+/* two different ones, by multiplication: as many as there are, no division */
+
+static inline void
+guardrail_key_buckets(const guardrail_zone_t *z, const uint64_t hash[2],
+    uint32_t b[2])
+{
+    b[0] = (uint32_t) (((hash[0] >> 32) * z->n_buckets) >> 32);
+    b[1] = (uint32_t) (((hash[0] & 0xffffffff) * z->n_buckets) >> 32);
+
+    if (b[1] == b[0]) {
+        b[1] = (b[0] + 1 == z->n_buckets) ? 0 : b[0] + 1;
+    }
+}
+
+
+/* 0 is free room */
+
+static inline uint32_t
+guardrail_key_tag(const uint64_t hash[2])
+{
+    return (uint32_t) (hash[1] >> 32) | 1;
+}
+
+
+void
+guardrail_key_prefetch(const guardrail_zone_t *z, const guardrail_key_t *key)
+{
+    uint32_t  b[2];
+
+    if (key->entry != GUARDRAIL_ZONE_NONE) {
+        __builtin_prefetch(guardrail_zone_entry(z, key->entry), 1);
+        return;
+    }
+
+    guardrail_key_buckets(z, key->hash, b);
+
+    __builtin_prefetch(z->buckets[b[0]]);
+    __builtin_prefetch(z->buckets[b[1]]);
+}
+
+
+guardrail_entry_t *
+guardrail_key_find_locked(guardrail_zone_t *z, guardrail_key_t *key,
+    uint64_t now, unsigned share)
+{
+    uint32_t            i, second;
+    guardrail_entry_t  *e;
+
+    second = (uint32_t) (now / 1000);
+
+    if (key->entry != GUARDRAIL_ZONE_NONE) {
+        e = guardrail_zone_entry(z, key->entry);
+
+        if (key->overflow || (e->generation == key->generation
+                              && e->hash[0] == key->hash[0]
+                              && e->hash[1] == key->hash[1]))
+        {
+            return e;
+        }
+    }
+
+    key->overflow = 0;
+
+    i = guardrail_key_lookup(z, key->hash);
+
+    if (i == GUARDRAIL_ZONE_NONE) {
+        i = guardrail_key_room(z, key->hash, second);
+
+        if (i != GUARDRAIL_ZONE_NONE) {
+            guardrail_key_insert(z, key, i, second);
+
+        } else {
+            z->head->stats.overflows++;
+
+            if (!share) {
+                return NULL;
+            }
+
+            i = z->n_entries;
+            key->overflow = 1;
+        }
+    }
+
+    e = guardrail_zone_entry(z, i);
+
+    key->entry = i;
+    key->generation = e->generation;
+
+    return e;
+}
+
+
+static uint32_t
+guardrail_key_lookup(const guardrail_zone_t *z, const uint64_t hash[2])
+{
+    uint32_t            b[2], i, k, n, tag;
+    const uint32_t     *bucket;
+    guardrail_entry_t  *e;
+
+    guardrail_key_buckets(z, hash, b);
+    tag = guardrail_key_tag(hash);
+
+    for (k = 0; k < 2; k++) {
+        bucket = z->buckets[b[k]];
+
+        for (i = 0; i < GUARDRAIL_ZONE_WAYS; i++) {
+
+            if (bucket[i] != tag) {
+                continue;
+            }
+
+            n = b[k] * GUARDRAIL_ZONE_WAYS + i;
+            e = guardrail_zone_entry(z, n);
+
+            if (e->hash[0] == hash[0] && e->hash[1] == hash[1]) {
+                return n;
+            }
+        }
+    }
+
+    return GUARDRAIL_ZONE_NONE;
+}
+
+
+/*
+ * Free room in the emptier bucket, or that of the key that was not used for
+ * the longest time, of those that may go.
+ */
+
+static uint32_t
+guardrail_key_room(const guardrail_zone_t *z, const uint64_t hash[2],
+    uint32_t second)
+{
+    uint32_t            b[2], free[2], first[2], i, k, n, best, oldest;
+    guardrail_entry_t  *e;
+
+    guardrail_key_buckets(z, hash, b);
+
+    for (k = 0; k < 2; k++) {
+        free[k] = 0;
+        first[k] = 0;
+
+        for (i = GUARDRAIL_ZONE_WAYS; i; i--) {
+            if (z->buckets[b[k]][i - 1] == 0) {
+                free[k]++;
+                first[k] = i - 1;
+            }
+        }
+    }
+
+    k = (free[1] > free[0]);
+
+    if (free[k]) {
+        return b[k] * GUARDRAIL_ZONE_WAYS + first[k];
+    }
+
+    /* none of these lines waits for another */
+
+    for (k = 0; k < 2; k++) {
+        for (i = 0; i < GUARDRAIL_ZONE_WAYS; i++) {
+            __builtin_prefetch(guardrail_zone_entry(z,
+                                          b[k] * GUARDRAIL_ZONE_WAYS + i));
+        }
+    }
+
+    best = GUARDRAIL_ZONE_NONE;
+    oldest = 0;
+
+    for (k = 0; k < 2; k++) {
+        for (i = 0; i < GUARDRAIL_ZONE_WAYS; i++) {
+            n = b[k] * GUARDRAIL_ZONE_WAYS + i;
+            e = guardrail_zone_entry(z, n);
+
+            if (e->level || e->keep_until > second) {
+                continue;
+            }
+
+            if (best == GUARDRAIL_ZONE_NONE || e->last_use < oldest) {
+                best = n;
+                oldest = e->last_use;
+            }
+        }
+    }
+
+    return best;
+}
+
+
+static void
+guardrail_key_insert(guardrail_zone_t *z, guardrail_key_t *key, uint32_t i,
+    uint32_t second)
+{
+    uint32_t           *tag, generation;
+    guardrail_entry_t  *e;
+
+    tag = &z->buckets[i / GUARDRAIL_ZONE_WAYS][i % GUARDRAIL_ZONE_WAYS];
+    e = guardrail_zone_entry(z, i);
+
+    guardrail_zone_touch(z, tag, sizeof(uint32_t));
+    guardrail_zone_touch(z, e, z->entry_size);
+
+    if (*tag == 0) {
+        guardrail_zone_touch(z, &z->head->entries, sizeof(uint32_t));
+        z->head->entries++;
+
+    } else {
+        z->head->stats.evictions++;
+    }
+
+    generation = e->generation + 1;
+
+    memset(e, 0, z->entry_size);
+
+    *tag = guardrail_key_tag(key->hash);
+
+    e->hash[0] = key->hash[0];
+    e->hash[1] = key->hash[1];
+    e->generation = generation;
+    e->last_use = second;
+}
+
+
+static uint32_t
+guardrail_pair_lookup(const guardrail_zone_t *z,
+    const guardrail_limit_t *limit)
+{
+    uint32_t                 i;
+    const guardrail_pair_t  *p;
+
+    for (i = 0; i < z->rates; i++) {
+        p = &z->head->pairs[i];
+
+        if (p->unit == (uint32_t) limit->unit + 1
+            && p->period == limit->period)
+        {
+            return i;
+        }
+    }
+
+    return GUARDRAIL_ZONE_NONE;
+}
+
+
+uint32_t
+guardrail_pair_find_locked(guardrail_zone_t *z, const guardrail_limit_t *limit,
+    uint64_t now, uint32_t epoch)
+{
+    uint32_t           i, second;
+    guardrail_pair_t  *p;
+
+    second = (uint32_t) (now / 1000);
+
+    if (epoch > z->head->epoch) {
+        guardrail_zone_touch(z, &z->head->epoch, sizeof(uint32_t));
+        z->head->epoch = epoch;
+    }
+
+    i = guardrail_pair_lookup(z, limit);
+
+    if (i != GUARDRAIL_ZONE_NONE) {
+        p = &z->head->pairs[i];
+
+        if (epoch > p->epoch) {
+            guardrail_zone_touch(z, p, sizeof(guardrail_pair_t));
+            p->epoch = epoch;
+        }
+
+        return i;
+    }
+
+    for (i = 0, p = z->head->pairs; i < z->rates; i++, p++) {
+
+        if (p->unit == 0
+            || (p->epoch < z->head->epoch
+                && (uint64_t) p->used + 2 * (uint64_t) p->period <= second))
+        {
+            break;
+        }
+    }
+
+    if (i == z->rates) {
+        return GUARDRAIL_ZONE_NONE;
+    }
+
+    guardrail_zone_touch(z, p, sizeof(guardrail_pair_t));
+
+    p->unit = (uint32_t) limit->unit + 1;
+    p->period = limit->period;
+    p->top += 2;
+    p->delta = (uint32_t) (second / limit->period) - p->top;
+    p->used = second;
+    p->epoch = epoch;
+
+    return i;
+}
+
+
+static void
+guardrail_rate_load(const guardrail_zone_t *z, guardrail_entry_t *e,
+    uint32_t pair, guardrail_window_t *w)
+{
+    guardrail_counters_t  *c;
+
+    c = guardrail_entry_counters(z, e, pair);
+
+    w->previous = c->previous;
+    w->current = c->current;
+    w->id = *guardrail_entry_number(e, pair) + z->head->pairs[pair].delta;
+}
+
+
+guardrail_rate_rc_e
+guardrail_rate_admit_locked(guardrail_zone_t *z, guardrail_entry_t *e,
+    guardrail_rate_t *r, uint64_t now, uint64_t cost)
+{
+    uint32_t  pair;
+
+    pair = guardrail_pair_find_locked(z, &r->limit, now, 0);
+
+    if (pair == GUARDRAIL_ZONE_NONE) {
+        return GUARDRAIL_RATE_NO_ROOM;
+    }
+
+    guardrail_rate_load(z, e, pair, &r->window);
+
+    switch (guardrail_window_admit(&r->window, r->limit.period, now,
+                                   r->limit.value, cost))
+    {
+
+    case GUARDRAIL_WINDOW_ADMITTED:
+        return GUARDRAIL_RATE_ADMITTED;
+
+    case GUARDRAIL_WINDOW_REFUSED:
+        return GUARDRAIL_RATE_REFUSED;
+
+    default: /* GUARDRAIL_WINDOW_NEVER */
+        return GUARDRAIL_RATE_NEVER;
+    }
+}
+
+
+void
+guardrail_rate_charge_locked(guardrail_zone_t *z, guardrail_entry_t *e,
+    guardrail_rate_t *r, uint64_t now, uint64_t amount)
+{
+    uint32_t               i, *number, second;
+    uint64_t               until;
+    guardrail_pair_t      *p;
+    guardrail_counters_t  *c;
+
+    i = guardrail_pair_find_locked(z, &r->limit, now, 0);
+
+    if (i == GUARDRAIL_ZONE_NONE) {
+        return;
+    }
+
+    p = &z->head->pairs[i];
+    c = guardrail_entry_counters(z, e, i);
+    number = guardrail_entry_number(e, i);
+    second = (uint32_t) (now / 1000);
+
+    guardrail_rate_load(z, e, i, &r->window);
+    guardrail_window_charge(&r->window, r->limit.period, now, amount);
+
+    until = guardrail_window_keep_until(&r->window, r->limit.period, now,
+                                        guardrail_limit_threshold(&r->limit));
+
+    until = until / 1000 + (until % 1000 != 0);
+    until = (until < UINT32_MAX) ? until : UINT32_MAX;
+
+    guardrail_zone_touch(z, e, sizeof(guardrail_entry_t)
+                               + (i + 1) * sizeof(uint32_t));
+    guardrail_zone_touch(z, c, sizeof(guardrail_counters_t));
+
+    c->previous = r->window.previous;
+    c->current = r->window.current;
+    *number = r->window.id - p->delta;
+
+    e->last_use = second;
+
+    if (until > e->keep_until) {
+        e->keep_until = (uint32_t) until;
+    }
+
+    if (*number > p->top || p->used != second) {
+        guardrail_zone_touch(z, p, sizeof(guardrail_pair_t));
+
+        p->top = (*number > p->top) ? *number : p->top;
+        p->used = second;
+    }
+
+    if (r->number[0] != *number) {
+        r->number[1] = r->number[0];
+        r->charged[1] = r->charged[0];
+        r->number[0] = *number;
+        r->charged[0] = 0;
+    }
+
+    r->charged[0] = guardrail_add_sat(r->charged[0], amount);
+}
+
+
+void
+guardrail_rate_give_back_locked(guardrail_zone_t *z,
+    const guardrail_key_t *key, guardrail_rate_t *r, uint64_t amount)
+{
+    uint32_t               i, k;
+    uint64_t               part;
+    guardrail_entry_t     *e;
+    guardrail_window_t     w;
+    guardrail_counters_t  *c;
+
+    i = guardrail_pair_lookup(z, &r->limit);
+
+    if (i == GUARDRAIL_ZONE_NONE || key->entry == GUARDRAIL_ZONE_NONE) {
+        return;
+    }
+
+    e = guardrail_zone_entry(z, key->entry);
+
+    if (e->generation != key->generation) {
+
+        /* another key stands there: ours was forgotten */
+
+        return;
+    }
+
+    c = guardrail_entry_counters(z, e, i);
+
+    guardrail_zone_touch(z, c, sizeof(guardrail_counters_t));
+
+    w.previous = c->previous;
+    w.current = c->current;
+    w.id = *guardrail_entry_number(e, i);
+
+    for (k = 0; k < 2 && amount; k++) {
+        part = (r->charged[k] < amount) ? r->charged[k] : amount;
+
+        guardrail_window_give_back(&w, r->number[k], part);
+
+        r->charged[k] -= part;
+        amount -= part;
+    }
+
+    c->previous = w.previous;
+    c->current = w.current;
+
+    r->window.previous = w.previous;
+    r->window.current = w.current;
+    r->window.id = w.id + z->head->pairs[i].delta;
+}
