@@ -17,8 +17,6 @@
 
 static ngx_uint_t ngx_http_guardrail_is_own(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx);
-static ngx_int_t ngx_http_guardrail_add_header(ngx_http_request_t *r,
-    ngx_str_t *name, ngx_str_t *value);
 static ngx_int_t ngx_http_guardrail_make_answer(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx);
 static void ngx_http_guardrail_fmt_member(guardrail_fmt_t *f,
@@ -44,6 +42,12 @@ ngx_http_guardrail_header_filter(ngx_http_request_t *r)
     }
 
     ctx = ngx_http_guardrail_find_ctx(r);
+
+    if (ctx && ctx->quotas
+        && ngx_http_guardrail_add_ratelimit(r, ctx) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
 
     if (ctx == NULL || !ctx->refused) {
         return ngx_http_guardrail_next_header_filter(r);
@@ -108,7 +112,7 @@ ngx_http_guardrail_is_own(ngx_http_request_t *r,
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_guardrail_add_header(ngx_http_request_t *r, ngx_str_t *name,
     ngx_str_t *value)
 {
@@ -177,6 +181,17 @@ ngx_http_guardrail_make_answer(ngx_http_request_t *r,
 
         ngx_http_guardrail_fmt_member(&f, "unit",
                                       ctx->unit ? ctx->unit : info->unit);
+    }
+
+    if (ctx->quotas && ctx->quotas->refusing) {
+        guardrail_fmt_text(&f, ",\"policy\":\"");
+        ngx_http_guardrail_fmt_policy(&f, ctx->quotas->refusing);
+        guardrail_fmt_text(&f, "\"");
+
+        if (ctx->quotas->retry) {
+            guardrail_fmt_text(&f, ",\"retry_after\":");
+            guardrail_fmt_u64(&f, ctx->quotas->retry);
+        }
     }
 
     gmcf = ngx_http_get_module_main_conf(r, ngx_http_guardrail_module);
@@ -296,6 +311,26 @@ ngx_http_guardrail_fmt_detail(guardrail_fmt_t *f,
                                         " are accepted.");
         break;
 
+    case GUARDRAIL_QUOTA_REQUESTS:
+    case GUARDRAIL_QUOTA_RECORDS:
+    case GUARDRAIL_QUOTA_BYTES:
+    case GUARDRAIL_QUOTA_DECODED:
+    case GUARDRAIL_QUOTA_UPLOADS:
+    case GUARDRAIL_QUOTA_CONCURRENCY:
+    case GUARDRAIL_QUOTA_MEMORY:
+
+        ngx_http_guardrail_fmt_quota_detail(f, ctx);
+        break;
+
+    case GUARDRAIL_MAX_MEMORY:
+
+        ngx_http_guardrail_fmt_sentence(f, "The request would take ",
+                                        ctx->observed,
+                                        " bytes of the backend's memory");
+        ngx_http_guardrail_fmt_sentence(f, ", at most ", ctx->limit,
+                                        " are allowed.");
+        break;
+
     case GUARDRAIL_DECODER_MEMORY:
 
         guardrail_fmt_text(f, "Too many coded bodies are being decoded at"
@@ -333,7 +368,18 @@ ngx_http_guardrail_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
         return ngx_http_guardrail_next_body_filter(r, in);
     }
 
-    ctx = ngx_http_get_module_ctx(r, ngx_http_guardrail_module);
+    ctx = ngx_http_guardrail_find_ctx(r);
+
+    if (ctx && ctx->quotas) {
+
+        /* the backend is done, though the client may read on for minutes */
+
+        for (cl = in; cl; cl = cl->next) {
+            if (cl->buf->last_buf) {
+                ngx_http_guardrail_release_levels(ctx);
+            }
+        }
+    }
 
     if (ctx == NULL || ctx->answer == NULL) {
         return ngx_http_guardrail_next_body_filter(r, in);

@@ -28,6 +28,8 @@ static char *ngx_http_guardrail_set_label(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_guardrail_set_decoder_memory(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
+static char *ngx_http_guardrail_set_memory_model(ngx_conf_t *cf,
+    ngx_command_t *cmd, void *conf);
 
 
 static ngx_http_guardrail_kind_e  ngx_http_guardrail_kinds[] = {
@@ -164,6 +166,52 @@ ngx_command_t  ngx_http_guardrail_commands[] = {
       ngx_http_guardrail_set_label,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_guardrail_loc_conf_t, label),
+      NULL },
+
+    { ngx_string("guardrail_tenant"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF
+                        |NGX_CONF_TAKE1234,
+      ngx_http_guardrail_set_tenant,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("guardrail_secret"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_http_guardrail_set_secret,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("guardrail_zone"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_2MORE,
+      ngx_http_guardrail_set_zone,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("guardrail_quota"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF
+                        |NGX_CONF_2MORE,
+      ngx_http_guardrail_set_quota,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("guardrail_headers"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF
+                        |NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_guardrail_loc_conf_t, headers),
+      NULL },
+
+    { ngx_string("guardrail_memory_model"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF
+                        |NGX_CONF_TAKE1,
+      ngx_http_guardrail_set_memory_model,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
       NULL },
 
     ngx_null_command
@@ -397,6 +445,36 @@ ngx_http_guardrail_set_decoder_memory(ngx_conf_t *cf, ngx_command_t *cmd,
 }
 
 
+static char *
+ngx_http_guardrail_set_memory_model(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
+{
+    ngx_int_t                       n;
+    ngx_str_t                      *value;
+    ngx_http_guardrail_loc_conf_t  *glcf = conf;
+
+    if (glcf->memory_factor != NGX_CONF_UNSET_UINT) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    n = ngx_atofp(value[1].data, value[1].len, 3);
+
+    if (n == NGX_ERROR || n == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid factor \"%V\" in \"%V\" directive, it "
+                           "must be a number with at most three decimals, "
+                           "as \"28\" or \"1.5\"", &value[1], &value[0]);
+        return NGX_CONF_ERROR;
+    }
+
+    glcf->memory_factor = (ngx_uint_t) n;
+
+    return NGX_CONF_OK;
+}
+
+
 void *
 ngx_http_guardrail_create_main_conf(ngx_conf_t *cf)
 {
@@ -408,6 +486,13 @@ ngx_http_guardrail_create_main_conf(ngx_conf_t *cf)
     }
 
     gmcf->decoder_memory = NGX_CONF_UNSET_SIZE;
+
+    if (ngx_array_init(&gmcf->zones, cf->pool, 4,
+                       sizeof(ngx_http_guardrail_zone_t *))
+        != NGX_OK)
+    {
+        return NULL;
+    }
 
     return gmcf;
 }
@@ -431,6 +516,16 @@ ngx_http_guardrail_init_main_conf(ngx_conf_t *cf, void *conf)
 
     ngx_conf_init_size_value(gmcf->decoder_memory,
                              NGX_HTTP_GUARDRAIL_DECODER_MEMORY);
+
+    if (gmcf->secret_from == ngx_http_guardrail_secret_unset
+        && ngx_http_guardrail_secret_from == ngx_http_guardrail_secret_random)
+    {
+        /* a reload keeps it */
+
+        ngx_memcpy(gmcf->secret, ngx_http_guardrail_secret,
+                   GUARDRAIL_SIPHASH_KEY);
+        gmcf->secret_from = ngx_http_guardrail_secret_random;
+    }
 
     /* indexed, so that the answer and the access log show the same one */
 
@@ -462,6 +557,8 @@ ngx_http_guardrail_create_loc_conf(ngx_conf_t *cf)
      *
      *     the values: not set
      *     glcf->label = { 0, NULL };
+     *     glcf->tenant = NULL;
+     *     glcf->quotas = NULL;
      *     glcf->client_max_body_size = 0;
      */
 
@@ -475,6 +572,8 @@ ngx_http_guardrail_create_loc_conf(ngx_conf_t *cf)
     glcf->format = NGX_CONF_UNSET_UINT;
     glcf->log_level = NGX_CONF_UNSET_UINT;
     glcf->error_format = NGX_CONF_UNSET_UINT;
+    glcf->headers = NGX_CONF_UNSET;
+    glcf->memory_factor = NGX_CONF_UNSET_UINT;
 
     return glcf;
 }
@@ -515,6 +614,22 @@ ngx_http_guardrail_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_uint_value(conf->error_format, prev->error_format,
                               NGX_HTTP_GUARDRAIL_ERROR_PROBLEM);
     ngx_conf_merge_str_value(conf->label, prev->label, "");
+    ngx_conf_merge_value(conf->headers, prev->headers, 1);
+    ngx_conf_merge_uint_value(conf->memory_factor, prev->memory_factor, 1000);
+
+    if (conf->tenant == NULL) {
+        conf->tenant = prev->tenant;
+    }
+
+    if (conf->quotas == NULL) {
+        conf->quotas = prev->quotas;
+    }
+
+    if (conf->quotas
+        && ngx_http_guardrail_check_quotas(cf, conf->quotas) != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
 
     if (!ngx_http_guardrail_configured(conf)) {
         return NGX_CONF_OK;

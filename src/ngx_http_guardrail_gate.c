@@ -27,8 +27,13 @@ static ngx_uint_t ngx_http_guardrail_is_judged(ngx_http_request_t *r,
     off_t length);
 static ngx_int_t ngx_http_guardrail_cannot_judge(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx, const char *error);
+static ngx_int_t ngx_http_guardrail_enter_without_body(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx);
 static ngx_int_t ngx_http_guardrail_run_late(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx);
+static ngx_int_t ngx_http_guardrail_run_levels(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx);
+static void ngx_http_guardrail_watch_client(ngx_http_request_t *r);
 static ngx_int_t ngx_http_guardrail_read(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx);
 static void ngx_http_guardrail_body_handler(ngx_http_request_t *r);
@@ -79,6 +84,8 @@ ngx_http_guardrail_preaccess_handler(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    limits.records = (unsigned) ngx_http_guardrail_counts_records(ctx);
+
     if (ngx_http_guardrail_judge_head(r, ctx, glcf, &limits, declared)
         != GUARDRAIL_OK)
     {
@@ -104,7 +111,11 @@ ngx_http_guardrail_precontent_handler(ngx_http_request_t *r)
         return NGX_DECLINED;
     }
 
-    if (glcf->mode.cv == NULL && !ngx_http_guardrail_has_body(r)) {
+    if (!ngx_http_guardrail_has_body(r)
+        && (r != r->main
+            || (glcf->mode.cv == NULL && glcf->quotas == NULL
+                && glcf->tenant == NULL)))
+    {
         return NGX_DECLINED;
     }
 
@@ -136,6 +147,9 @@ ngx_http_guardrail_precontent_handler(ngx_http_request_t *r)
 
         return ngx_http_guardrail_run_late(r, ctx);
 
+    case ngx_http_guardrail_levels:
+        return ngx_http_guardrail_run_levels(r, ctx);
+
     default: /* ngx_http_guardrail_passed */
         return NGX_DECLINED;
     }
@@ -165,7 +179,7 @@ ngx_http_guardrail_enter(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
     }
 
     if (!ngx_http_guardrail_has_body(r)) {
-        return NGX_DECLINED;
+        return ngx_http_guardrail_enter_without_body(r, ctx);
     }
 
     length = r->headers_in.content_length_n;
@@ -202,9 +216,34 @@ ngx_http_guardrail_enter(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
 
 
 static ngx_int_t
+ngx_http_guardrail_enter_without_body(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx)
+{
+    ngx_int_t  rc;
+
+    if (r != r->main || ctx->mode == NGX_HTTP_GUARDRAIL_OFF) {
+        return NGX_DECLINED;
+    }
+
+    ctx->complete = 1;
+
+    if (ngx_http_guardrail_admit(r, ctx, 0, 0) != NGX_OK) {
+        rc = ngx_http_guardrail_excess(r, ctx);
+
+        if (rc != NGX_DECLINED) {
+            return rc;
+        }
+    }
+
+    return ngx_http_guardrail_run_levels(r, ctx);
+}
+
+
+static ngx_int_t
 ngx_http_guardrail_judge(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
     ngx_uint_t late, off_t length)
 {
+    ngx_int_t                rc;
     guardrail_body_limits_t  limits;
 
     if (ngx_http_guardrail_eval_limits(r, ctx->conf, ctx->mode, 0, &limits)
@@ -214,14 +253,33 @@ ngx_http_guardrail_judge(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
                                                "a limit cannot be read");
     }
 
+    if (r == r->main) {
+        limits.records = (unsigned) ngx_http_guardrail_counts_records(ctx);
+    }
+
     if (ngx_http_guardrail_judge_head(r, ctx, ctx->conf, &limits, length)
         != GUARDRAIL_OK)
     {
         return ngx_http_guardrail_excess(r, ctx);
     }
 
+    if (r == r->main
+        && ngx_http_guardrail_admit(r, ctx, length, 1) != NGX_OK)
+    {
+        rc = ngx_http_guardrail_excess(r, ctx);
+
+        if (rc != NGX_DECLINED) {
+            return rc;
+        }
+    }
+
     if (late && ngx_http_guardrail_is_judged(r, ctx, &limits, length)) {
-        return NGX_DECLINED;
+
+        if (r == r->main && ngx_http_guardrail_charge_judged(ctx) != NGX_OK) {
+            return ngx_http_guardrail_excess(r, ctx);
+        }
+
+        return ngx_http_guardrail_run_levels(r, ctx);
     }
 
     guardrail_body_close(&ctx->body);
@@ -230,6 +288,10 @@ ngx_http_guardrail_judge(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
 
     guardrail_body_init(&ctx->body, &limits, ngx_http_guardrail_worker.ndjson,
                         &ctx->alloc);
+
+    if (r == r->main) {
+        ctx->body.meter = ngx_http_guardrail_meter(ctx);
+    }
 
     ctx->judged = 0;
     ctx->offset = 0;
@@ -333,11 +395,7 @@ ngx_http_guardrail_run_late(ngx_http_request_t *r,
         /* the client may leave meanwhile, or has left: look at once */
 
         if (r == r->main && ctx->state != ngx_http_guardrail_late) {
-            r->read_event_handler = ngx_http_test_reading;
-
-            if (r->connection->read->ready) {
-                ngx_post_event(r->connection->read, &ngx_posted_events);
-            }
+            ngx_http_guardrail_watch_client(r);
         }
 
         /* the queue posts the request */
@@ -354,7 +412,68 @@ ngx_http_guardrail_run_late(ngx_http_request_t *r,
         r->read_event_handler = ngx_http_block_reading;
     }
 
-    return (rc == NGX_OK) ? NGX_DECLINED : rc;
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    return ngx_http_guardrail_run_levels(r, ctx);
+}
+
+
+/* the last step before the content handler */
+
+static ngx_int_t
+ngx_http_guardrail_run_levels(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx)
+{
+    ngx_int_t   rc;
+    ngx_uint_t  waited;
+
+    if (ctx->quotas == NULL) {
+        ctx->state = ngx_http_guardrail_passed;
+        return NGX_DECLINED;
+    }
+
+    waited = ctx->quotas->waits;
+
+    rc = ngx_http_guardrail_take_levels(r, ctx);
+
+    if (rc == NGX_AGAIN) {
+
+        if (!waited) {
+            ngx_http_guardrail_watch_client(r);
+        }
+
+        ctx->state = ngx_http_guardrail_levels;
+        r->write_event_handler = ngx_http_core_run_phases;
+
+        return NGX_DONE;
+    }
+
+    ctx->state = ngx_http_guardrail_passed;
+
+    if (waited) {
+        r->read_event_handler = ngx_http_block_reading;
+    }
+
+    if (rc != NGX_OK) {
+        return ngx_http_guardrail_excess(r, ctx);
+    }
+
+    return NGX_DECLINED;
+}
+
+
+/* it may leave while its request waits, or has left: look at once */
+
+static void
+ngx_http_guardrail_watch_client(ngx_http_request_t *r)
+{
+    r->read_event_handler = ngx_http_test_reading;
+
+    if (r->connection->read->ready) {
+        ngx_post_event(r->connection->read, &ngx_posted_events);
+    }
 }
 
 
@@ -384,7 +503,10 @@ ngx_http_guardrail_body_handler(ngx_http_request_t *r)
 
     ctx = ngx_http_guardrail_find_ctx(r);
 
-    ctx->state = ngx_http_guardrail_passed;
+    ctx->state = ngx_http_guardrail_levels;
+    ctx->complete = 1;
+
+    ngx_http_guardrail_release_uploads(ctx);
 
     /* another location may read the stored body again */
 

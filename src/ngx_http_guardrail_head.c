@@ -420,7 +420,8 @@ ngx_http_guardrail_judge_type(ngx_http_guardrail_ctx_t *ctx,
 
     in_force = glcf->format != NGX_HTTP_GUARDRAIL_FORMAT_NONE
                && (limits->max_records != GUARDRAIL_NO_LIMIT
-                   || limits->max_record_size != GUARDRAIL_NO_LIMIT);
+                   || limits->max_record_size != GUARDRAIL_NO_LIMIT
+                   || limits->records);
 
     if (head->underscore_type) {
         error = "\"Content_Type\" is refused, since backends take it for"

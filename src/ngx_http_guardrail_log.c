@@ -126,12 +126,18 @@ ngx_http_guardrail_log(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
     guardrail_fmt_u64(&f, ctx->body.decoded);
     guardrail_fmt_text(&f, " records ");
     guardrail_fmt_u64(&f, ctx->body.nd.records);
-    guardrail_fmt_text(&f, ", tenant \"anonymous\", location \"");
+    guardrail_fmt_text(&f, ", tenant \"");
+    ngx_http_guardrail_fmt_tenant(&f, r);
+    guardrail_fmt_text(&f, "\", location \"");
 
     clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
 
     guardrail_fmt_printable(&f, (char *) clcf->name.data, clcf->name.len);
     guardrail_fmt_text(&f, "\"");
+
+    if (ctx->quotas && ctx->quotas->refusing) {
+        ngx_http_guardrail_fmt_quota(&f, ctx->quotas);
+    }
 
     ngx_log_error(level, r->connection->log, 0, "guardrail: %s: %*s", verdict,
                   (size_t) (f.pos - buf), buf);
@@ -242,6 +248,9 @@ ngx_http_guardrail_is_uploading(ngx_http_request_t *r,
 
     case ngx_http_guardrail_late:
         return 1;
+
+    case ngx_http_guardrail_levels:
+        return ctx->quotas && ctx->quotas->waits;
 
     default:
         return ctx->inspect && !ctx->body.finished;

@@ -11,6 +11,7 @@ static ngx_int_t ngx_http_guardrail_init(ngx_conf_t *cf);
 static ngx_int_t ngx_http_guardrail_add_handler(
     ngx_http_core_main_conf_t *cmcf, ngx_http_phases phase,
     ngx_http_handler_pt handler);
+static void ngx_http_guardrail_exit(ngx_cycle_t *cycle);
 static void ngx_http_guardrail_end(void *data);
 static void ngx_http_guardrail_free(void *data);
 
@@ -36,11 +37,11 @@ ngx_module_t  ngx_http_guardrail_module = {
     ngx_http_guardrail_commands,           /* module directives */
     NGX_HTTP_MODULE,                       /* module type */
     NULL,                                  /* init master */
-    NULL,                                  /* init module */
+    ngx_http_guardrail_make_secret,        /* init module */
     ngx_http_guardrail_init_worker,        /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
-    ngx_http_guardrail_log_exit,           /* exit process */
+    ngx_http_guardrail_exit,               /* exit process */
     NULL,                                  /* exit master */
     NGX_MODULE_V1_PADDING
 };
@@ -51,7 +52,9 @@ ngx_http_guardrail_init(ngx_conf_t *cf)
 {
     ngx_http_core_main_conf_t  *cmcf;
 
-    if (ngx_http_guardrail_check_decoder(cf) != NGX_OK) {
+    if (ngx_http_guardrail_check_decoder(cf) != NGX_OK
+        || ngx_http_guardrail_check_zones(cf) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -99,6 +102,14 @@ ngx_http_guardrail_add_handler(ngx_http_core_main_conf_t *cmcf,
     *h = handler;
 
     return NGX_OK;
+}
+
+
+static void
+ngx_http_guardrail_exit(ngx_cycle_t *cycle)
+{
+    ngx_http_guardrail_log_exit(cycle);
+    ngx_http_guardrail_exit_zones(cycle);
 }
 
 
@@ -204,6 +215,7 @@ ngx_http_guardrail_end(void *data)
     ngx_http_guardrail_leave_queue(ctx);
     ngx_http_guardrail_log_aborted(ctx->request, ctx);
     guardrail_body_close(&ctx->body);
+    ngx_http_guardrail_settle(ctx);
 
     ctx->ended = 1;
 }

@@ -27,8 +27,7 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
-#include "body/guardrail_body.h"
-#include "fmt/guardrail_fmt.h"
+#include "ngx_http_guardrail_quota.h"
 
 
 #define NGX_HTTP_GUARDRAIL_OFF      0
@@ -60,14 +59,19 @@ typedef struct {
 #define NGX_HTTP_GUARDRAIL_OF_BODY  5
 
 
-typedef struct {
+struct ngx_http_guardrail_main_conf_s {
     size_t                            decoder_memory;   /* 0: no limit */
     ngx_int_t                         request_id;       /* variable's index */
 
     /* of those that tell of the body, and that nginx remembers */
 
     ngx_int_t                         of_body[NGX_HTTP_GUARDRAIL_OF_BODY];
-} ngx_http_guardrail_main_conf_t;
+
+    ngx_array_t                       zones;            /* pointers */
+    ngx_uint_t                        defined;          /* zones, so far */
+    u_char                            secret[GUARDRAIL_SIPHASH_KEY];
+    ngx_http_guardrail_secret_e       secret_from;
+};
 
 
 typedef struct {
@@ -85,6 +89,11 @@ typedef struct {
     ngx_uint_t                        log_level;
     ngx_uint_t                        error_format;
     ngx_str_t                         label;        /* for metrics to come */
+
+    ngx_http_guardrail_tenant_t      *tenant;
+    ngx_array_t                      *quotas;       /* of .._quota_t */
+    ngx_flag_t                        headers;
+    ngx_uint_t                        memory_factor;    /* thousandths */
 
     /* the core's, taken over: 0 is no limit */
 
@@ -125,11 +134,10 @@ typedef enum {
     ngx_http_guardrail_new = 0,
     ngx_http_guardrail_reading,
     ngx_http_guardrail_late,
+    ngx_http_guardrail_levels,          /* it takes them, or waits */
     ngx_http_guardrail_passed
 } ngx_http_guardrail_state_e;
 
-
-typedef struct ngx_http_guardrail_ctx_s  ngx_http_guardrail_ctx_t;
 
 struct ngx_http_guardrail_ctx_s {
     ngx_http_request_t               *request;
@@ -159,7 +167,10 @@ struct ngx_http_guardrail_ctx_s {
     off_t                             late_offset;
 
     ngx_queue_t                       queue;        /* of those who wait */
-    ngx_http_posted_request_t         posted;       /* wakes a late body */
+    ngx_http_posted_request_t         posted;       /* wakes a late body, */
+                                                    /* or one that waits */
+    ngx_http_guardrail_whose_t       *whose;
+    ngx_http_guardrail_quotas_t      *quotas;
 
     /* the verdict */
 
@@ -289,6 +300,12 @@ guardrail_rc_e ngx_http_guardrail_judge_head(ngx_http_request_t *r,
 void ngx_http_guardrail_encodings(ngx_uint_t mask, ngx_str_t *s);
 
 
+/* value: a value of a request that cannot be read */
+
+void ngx_http_guardrail_say_unreadable(ngx_http_request_t *r,
+    ngx_str_t *source, const char *name, ngx_str_t *value);
+
+
 /* gate */
 
 ngx_int_t ngx_http_guardrail_preaccess_handler(ngx_http_request_t *r);
@@ -396,6 +413,9 @@ void ngx_http_guardrail_log_exit(ngx_cycle_t *cycle);
 
 /* answer */
 
+ngx_int_t ngx_http_guardrail_add_header(ngx_http_request_t *r,
+    ngx_str_t *name, ngx_str_t *value);
+
 extern ngx_http_output_header_filter_pt  ngx_http_guardrail_next_header_filter;
 extern ngx_http_output_body_filter_pt    ngx_http_guardrail_next_body_filter;
 
@@ -433,6 +453,10 @@ void ngx_http_guardrail_spend(void);
 
 void ngx_http_guardrail_step_aside(ngx_http_guardrail_ctx_t *ctx);
 void ngx_http_guardrail_leave_queue(ngx_http_guardrail_ctx_t *ctx);
+
+/* runs the phases of a request that waited; it may be freed here */
+
+void ngx_http_guardrail_wake_phases(ngx_http_guardrail_ctx_t *ctx);
 
 /* the decoder memory of ctx, out of this worker's */
 

@@ -26,6 +26,13 @@ ngx_http_guardrail_take_verdict(ngx_http_guardrail_ctx_t *ctx)
 
     b = &ctx->body;
 
+    if (b->by_meter) {
+
+        /* the quota has said all that is to be said */
+
+        return;
+    }
+
     ngx_http_guardrail_set_verdict(ctx, b->rc, b->limit, b->observed);
 
     ctx->observed_input = b->observed_input;
@@ -47,6 +54,13 @@ void
 ngx_http_guardrail_set_verdict(ngx_http_guardrail_ctx_t *ctx,
     guardrail_rc_e rc, uint64_t limit, uint64_t observed)
 {
+    if (ctx->would && ctx->mode == NGX_HTTP_GUARDRAIL_DRY_RUN) {
+
+        /* the first excess is the one that is told */
+
+        return;
+    }
+
     ctx->rc = rc;
     ctx->status = guardrail_rc_info(rc)->http;
     ctx->limit = limit;
@@ -65,6 +79,7 @@ ngx_http_guardrail_refuse(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx)
     ctx->uri_changes = r->uri_changes;
 
     ngx_http_guardrail_log(r, ctx, "rejected", ctx->conf->log_level);
+    ngx_http_guardrail_settle_refused(ctx);
 
     if (r != r->main) {
 
@@ -110,6 +125,8 @@ ngx_http_guardrail_refuse_plain(ngx_http_request_t *r,
                   "client intended to send too large body: %uL bytes",
                   observed);
 
+    ctx->would = 0;
+
     ngx_http_guardrail_set_verdict(ctx, GUARDRAIL_MAX_BODY, limit, observed);
 
     ctx->refused = 1;
@@ -117,6 +134,7 @@ ngx_http_guardrail_refuse_plain(ngx_http_request_t *r,
     ctx->uri_changes = r->uri_changes;
 
     guardrail_body_close(&ctx->body);
+    ngx_http_guardrail_settle_refused(ctx);
     ngx_http_guardrail_vanish(r, ctx);
 
     return (ngx_int_t) ctx->status;

@@ -279,9 +279,7 @@ ngx_http_guardrail_eval(ngx_http_request_t *r,
     ngx_http_guardrail_value_t *value, ngx_http_guardrail_kind_e kind,
     const char *name, ngx_uint_t mode, ngx_uint_t constant, uint64_t *n)
 {
-    char             text[NGX_HTTP_GUARDRAIL_VALUE_TEXT];
-    ngx_str_t        s;
-    guardrail_fmt_t  f;
+    ngx_str_t  s;
 
     if (value->cv == NULL) {
         *n = value->n;
@@ -302,19 +300,32 @@ ngx_http_guardrail_eval(ngx_http_request_t *r,
         return NGX_OK;
     }
 
-    /* a client may be able to choose the value, and must not flood the log */
-
-    if (ngx_http_guardrail_log_allowed(NGX_HTTP_GUARDRAIL_LOG_VALUE)) {
-        guardrail_fmt_init(&f, text, sizeof(text));
-        guardrail_fmt_printable(&f, (char *) s.data, s.len);
-
-        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                      "guardrail: \"%*s\", the value of \"%V\" in \"%s\", %s",
-                      (size_t) (f.pos - text), text, &value->cv->value, name,
-                      s.len ? "cannot be read" : "is empty");
-    }
+    ngx_http_guardrail_say_unreadable(r, &value->cv->value, name, &s);
 
     return (mode == NGX_HTTP_GUARDRAIL_DRY_RUN) ? NGX_OK : NGX_ERROR;
+}
+
+
+void
+ngx_http_guardrail_say_unreadable(ngx_http_request_t *r, ngx_str_t *source,
+    const char *name, ngx_str_t *value)
+{
+    char             text[NGX_HTTP_GUARDRAIL_VALUE_TEXT];
+    guardrail_fmt_t  f;
+
+    /* a client may be able to choose the value, and must not flood the log */
+
+    if (!ngx_http_guardrail_log_allowed(NGX_HTTP_GUARDRAIL_LOG_VALUE)) {
+        return;
+    }
+
+    guardrail_fmt_init(&f, text, sizeof(text));
+    guardrail_fmt_printable(&f, (char *) value->data, value->len);
+
+    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                  "guardrail: \"%*s\", the value of \"%V\" in \"%s\", %s",
+                  (size_t) (f.pos - text), text, source, name,
+                  value->len ? "cannot be read" : "is empty");
 }
 
 

@@ -22,11 +22,14 @@ typedef enum {
     ngx_http_guardrail_var_ratio,
     ngx_http_guardrail_var_records,
     ngx_http_guardrail_var_largest_record,
+    ngx_http_guardrail_var_policy,
+    ngx_http_guardrail_var_memory,
+    ngx_http_guardrail_var_queue_time,
     ngx_http_guardrail_var_none
 } ngx_http_guardrail_var_e;
 
 
-#define NGX_HTTP_GUARDRAIL_VAR_SIZE      128
+#define NGX_HTTP_GUARDRAIL_VAR_SIZE      256
 #define NGX_HTTP_GUARDRAIL_VAR_ENCODING  64     /* bytes of foreign text */
 
 
@@ -41,6 +44,8 @@ static ngx_uint_t ngx_http_guardrail_fmt_no_body(ngx_http_request_t *r,
 static ngx_uint_t ngx_http_guardrail_fmt_verdict(guardrail_fmt_t *f,
     ngx_http_guardrail_ctx_t *ctx, uintptr_t var);
 static ngx_uint_t ngx_http_guardrail_fmt_measure(guardrail_fmt_t *f,
+    ngx_http_guardrail_ctx_t *ctx, uintptr_t var);
+static ngx_uint_t ngx_http_guardrail_fmt_quota_variable(guardrail_fmt_t *f,
     ngx_http_guardrail_ctx_t *ctx, uintptr_t var);
 static ngx_uint_t ngx_http_guardrail_fmt_encoding(guardrail_fmt_t *f,
     ngx_http_guardrail_head_t *head);
@@ -98,22 +103,22 @@ static ngx_http_variable_t  ngx_http_guardrail_vars[] = {
       ngx_http_guardrail_variable, ngx_http_guardrail_var_largest_record,
       NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
-    /* known, so that a log format can name them, and empty as yet */
-
     { ngx_string("guardrail_policy"), NULL,
-      ngx_http_guardrail_variable, ngx_http_guardrail_var_none,
+      ngx_http_guardrail_variable, ngx_http_guardrail_var_policy,
       NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    /* known, so that a log format can name it, and empty as yet */
 
     { ngx_string("guardrail_json_depth"), NULL,
       ngx_http_guardrail_variable, ngx_http_guardrail_var_none,
       NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("guardrail_memory"), NULL,
-      ngx_http_guardrail_variable, ngx_http_guardrail_var_none,
+      ngx_http_guardrail_variable, ngx_http_guardrail_var_memory,
       NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("guardrail_queue_time"), NULL,
-      ngx_http_guardrail_variable, ngx_http_guardrail_var_none,
+      ngx_http_guardrail_variable, ngx_http_guardrail_var_queue_time,
       NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     ngx_http_null_variable
@@ -220,8 +225,14 @@ ngx_http_guardrail_fmt_variable(ngx_http_request_t *r, guardrail_fmt_t *f,
         return 1;
 
     case ngx_http_guardrail_var_tenant:
-        guardrail_fmt_text(f, "anonymous");
+        ngx_http_guardrail_fmt_tenant(f, r->main);
         return 1;
+
+    case ngx_http_guardrail_var_policy:
+    case ngx_http_guardrail_var_queue_time:
+    case ngx_http_guardrail_var_memory:
+        return ctx && ctx->quotas
+               && ngx_http_guardrail_fmt_quota_variable(f, ctx, var);
 
     case ngx_http_guardrail_var_none:
         return 0;
@@ -350,6 +361,44 @@ ngx_http_guardrail_fmt_measure(guardrail_fmt_t *f,
 
     default: /* ngx_http_guardrail_var_largest_record */
         guardrail_fmt_u64(f, b->nd.largest);
+        return 1;
+    }
+}
+
+
+static ngx_uint_t
+ngx_http_guardrail_fmt_quota_variable(guardrail_fmt_t *f,
+    ngx_http_guardrail_ctx_t *ctx, uintptr_t var)
+{
+    ngx_msec_t                    ms;
+    ngx_http_guardrail_quotas_t  *q;
+
+    q = ctx->quotas;
+
+    switch (var) {
+
+    case ngx_http_guardrail_var_policy:
+
+        if (q->refusing == NULL) {
+            return 0;
+        }
+
+        ngx_http_guardrail_fmt_policy(f, q->refusing);
+        return 1;
+
+    case ngx_http_guardrail_var_memory:
+        guardrail_fmt_u64(f, ngx_http_guardrail_estimate(ctx));
+        return 1;
+
+    default: /* ngx_http_guardrail_var_queue_time */
+
+        ms = q->queue_time;
+
+        if (q->since) {
+            ms += ngx_current_msec - q->since;
+        }
+
+        guardrail_fmt_quotient(f, ms, 1000, 3);
         return 1;
     }
 }

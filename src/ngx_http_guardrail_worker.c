@@ -76,7 +76,7 @@ ngx_http_guardrail_init_worker(ngx_cycle_t *cycle)
     ngx_http_guardrail_worker.left = NGX_HTTP_GUARDRAIL_BUDGET;
     ngx_http_guardrail_worker.ndjson = guardrail_ndjson_select();
 
-    return NGX_OK;
+    return ngx_http_guardrail_init_zones(cycle);
 }
 
 
@@ -211,12 +211,7 @@ ngx_http_guardrail_wake(ngx_http_guardrail_ctx_t *ctx)
     c = r->connection;
 
     if (ctx->state == ngx_http_guardrail_late) {
-
-        /* the phases go on in the request that was stopped, if not in c */
-
-        (void) ngx_http_post_request(r, &ctx->posted);
-        ngx_http_run_posted_requests(c);
-
+        ngx_http_guardrail_wake_phases(ctx);
         return;
     }
 
@@ -227,6 +222,20 @@ ngx_http_guardrail_wake(ngx_http_guardrail_ctx_t *ctx)
      */
 
     c->read->handler(c->read);
+}
+
+
+void
+ngx_http_guardrail_wake_phases(ngx_http_guardrail_ctx_t *ctx)
+{
+    ngx_connection_t  *c;
+
+    c = ctx->request->connection;
+
+    /* the phases go on in the request that was stopped, if not in c */
+
+    (void) ngx_http_post_request(ctx->request, &ctx->posted);
+    ngx_http_run_posted_requests(c);
 }
 
 

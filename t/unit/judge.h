@@ -105,6 +105,7 @@ judge_no_limits(guardrail_body_limits_t *l, guardrail_coding_e coding)
     l->max_record_size = GUARDRAIL_NO_LIMIT;
     l->format = GUARDRAIL_FORMAT_NONE;
     l->coding = coding;
+    l->records = 0;
 }
 
 

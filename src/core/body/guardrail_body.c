@@ -38,7 +38,8 @@ guardrail_body_init(guardrail_body_t *b, const guardrail_body_limits_t *limits,
     nl.max_lines = guardrail_ndjson_max_lines(limits->max_records);
     nl.max_record_size = limits->max_record_size;
     nl.refuse_utf16 = (limits->max_records != GUARDRAIL_NO_LIMIT
-                       || limits->max_record_size != GUARDRAIL_NO_LIMIT);
+                       || limits->max_record_size != GUARDRAIL_NO_LIMIT
+                       || limits->records);
 
     guardrail_ndjson_init(&b->nd, ops, &nl);
 
@@ -92,10 +93,7 @@ guardrail_body_identity(guardrail_body_t *b, const uint8_t *p, size_t len,
 
     n = (len > most - b->wire) ? (size_t) (most - b->wire) : len;
 
-    rc = guardrail_body_records(b, p, n, used);
-
-    b->wire += *used;
-    b->decoded = b->wire;
+    rc = guardrail_body_pass(b, p, n, used);
 
     if (rc != GUARDRAIL_OK || n == len) {
         return rc;
@@ -188,6 +186,14 @@ guardrail_body_coded(guardrail_body_t *b, const uint8_t *p, size_t len,
             return guardrail_body_refuse(b, decoder, 0, 0);
         }
 
+        /* input that gives nothing is charged too */
+
+        rc = guardrail_body_meter(b);
+
+        if (rc != GUARDRAIL_OK) {
+            return rc;
+        }
+
         if (!b->pending && b->wire % GUARDRAIL_BODY_SLICE == 0) {
             rc = guardrail_body_ratio(b, b->wire - info->overhead);
 
@@ -234,9 +240,7 @@ guardrail_body_output(guardrail_body_t *b, const uint8_t *p, size_t len)
     n = (len > b->limits.max_decoded - b->decoded)
         ? (size_t) (b->limits.max_decoded - b->decoded) : len;
 
-    rc = guardrail_body_records(b, p, n, &used);
-
-    b->decoded += used;
+    rc = guardrail_body_pass(b, p, n, &used);
 
     if (rc != GUARDRAIL_OK) {
         return rc;
@@ -332,7 +336,13 @@ guardrail_body_finish(guardrail_body_t *b)
         }
     }
 
-    return guardrail_body_records_finish(b);
+    rc = guardrail_body_records_finish(b);
+
+    if (rc != GUARDRAIL_OK || b->meter == NULL) {
+        return rc;
+    }
+
+    return guardrail_body_charge(b);
 }
 
 

@@ -45,7 +45,25 @@ typedef struct {
     uint64_t            max_record_size;    /* bytes */
     guardrail_format_e  format;
     guardrail_coding_e  coding;
+    unsigned            records;            /* are counted for a quota */
 } guardrail_body_limits_t;
+
+
+/*
+ * Who counts a body while it streams, for quotas.  charge is called at the
+ * end, and before: when 64 KiB of the wire or decoded, or 256 records, would
+ * otherwise pass uncharged.  It reads the body's counters, and returns
+ * GUARDRAIL_OK or a refusal, which becomes the body's.
+ */
+
+#define GUARDRAIL_BODY_METER_BYTES    65536
+#define GUARDRAIL_BODY_METER_RECORDS  256
+
+typedef struct {
+    guardrail_rc_e  (*charge)(void *opaque);
+    void             *opaque;
+    unsigned          records;          /* are they charged too? */
+} guardrail_body_meter_t;
 
 
 /*
@@ -69,11 +87,20 @@ typedef struct {
     guardrail_rc_e              rc;
     guardrail_format_e          format;
 
+    /* set after guardrail_body_init(), or left NULL; lives as long */
+
+    const guardrail_body_meter_t  *meter;
+
     /* private */
+
+    uint64_t                    metered_wire;
+    uint64_t                    metered_decoded;
+    uint64_t                    metered_records;
 
     const guardrail_codec_t    *codec;
     void                       *decoder;
     const guardrail_alloc_t    *alloc;
+    unsigned                    by_meter:1;     /* it has refused */
     unsigned                    pending:1;      /* the decoder may have more */
     unsigned                    finished:1;
     unsigned                    closed:1;

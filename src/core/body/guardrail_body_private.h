@@ -19,6 +19,19 @@ guardrail_rc_e guardrail_body_refuse(guardrail_body_t *b, guardrail_rc_e rc,
     uint64_t limit, uint64_t observed);
 
 /*
+ * Decoded bytes that are within max_decoded: their records, and what is
+ * charged.  Moves decoded, and wire of an identity body.  *used as below.
+ */
+
+guardrail_rc_e guardrail_body_pass(guardrail_body_t *b, const uint8_t *p,
+    size_t len, size_t *used);
+
+/* charges what has passed, if that is due, or in any case */
+
+guardrail_rc_e guardrail_body_meter(guardrail_body_t *b);
+guardrail_rc_e guardrail_body_charge(guardrail_body_t *b);
+
+/*
  * Decoded bytes to the record scanner, once the format is known.  *used is
  * len, or on a refusal up to and including the byte that was refused.
  */

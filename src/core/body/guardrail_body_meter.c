@@ -1,0 +1,100 @@
+
+/*
+ * Copyright (C) nginx-guardrail authors
+ *
+ * The bytes and records of a body, as they are charged to quotas.
+ */
+
+
+#include "body/guardrail_body_private.h"
+
+
+/*
+ * A piece may bring a record with each byte, and a decoder takes a slice or
+ * gives a quantum at a time: so much is left when it is charged.
+ */
+
+#define GUARDRAIL_BODY_METER_PIECE  (GUARDRAIL_BODY_METER_RECORDS / 2)
+
+
+static unsigned guardrail_body_is_due(const guardrail_body_t *b);
+
+
+guardrail_rc_e
+guardrail_body_pass(guardrail_body_t *b, const uint8_t *p, size_t len,
+    size_t *used)
+{
+    size_t          n, part, piece;
+    guardrail_rc_e  rc;
+
+    *used = 0;
+
+    piece = (b->meter == NULL) ? len
+            : b->meter->records ? GUARDRAIL_BODY_METER_PIECE
+            : GUARDRAIL_BODY_QUANTUM;
+
+    while (*used < len) {
+        n = (len - *used < piece) ? len - *used : piece;
+
+        rc = guardrail_body_records(b, p + *used, n, &part);
+
+        *used += part;
+        b->decoded += part;
+
+        if (b->codec == NULL) {
+            b->wire = b->decoded;
+        }
+
+        if (rc == GUARDRAIL_OK) {
+            rc = guardrail_body_meter(b);
+        }
+
+        if (rc != GUARDRAIL_OK) {
+            return rc;
+        }
+    }
+
+    return GUARDRAIL_OK;
+}
+
+
+guardrail_rc_e
+guardrail_body_meter(guardrail_body_t *b)
+{
+    return guardrail_body_is_due(b) ? guardrail_body_charge(b) : GUARDRAIL_OK;
+}
+
+
+static unsigned
+guardrail_body_is_due(const guardrail_body_t *b)
+{
+    return b->meter
+           && (b->decoded - b->metered_decoded
+               > GUARDRAIL_BODY_METER_BYTES - GUARDRAIL_BODY_QUANTUM
+               || b->wire - b->metered_wire
+                  > GUARDRAIL_BODY_METER_BYTES - 2 * GUARDRAIL_BODY_SLICE
+               || (b->meter->records
+                   && b->nd.records - b->metered_records
+                      >= GUARDRAIL_BODY_METER_PIECE));
+}
+
+
+guardrail_rc_e
+guardrail_body_charge(guardrail_body_t *b)
+{
+    guardrail_rc_e  rc;
+
+    b->metered_wire = b->wire;
+    b->metered_decoded = b->decoded;
+    b->metered_records = b->nd.records;
+
+    rc = b->meter->charge(b->meter->opaque);
+
+    if (rc == GUARDRAIL_OK) {
+        return rc;
+    }
+
+    b->by_meter = 1;
+
+    return guardrail_body_refuse(b, rc, 0, 0);
+}

@@ -1,0 +1,746 @@
+
+/*
+ * Copyright (C) nginx-guardrail authors
+ *
+ * Levels: leases of uploads, concurrency and memory, and requests that wait
+ * for them.
+ *
+ * A request that waits holds no level: when it is called it tries all of them
+ * again, in order, with the place in line that it got first.  Who frees a
+ * level grants it in shared memory; requests of the same worker are told at
+ * once, others look every 20 ms.
+ */
+
+
+#include "ngx_http_guardrail_module.h"
+
+
+#define NGX_HTTP_GUARDRAIL_POLL   20            /* ms */
+
+/* attempts to take what was free a moment ago, before it gives up */
+
+#define NGX_HTTP_GUARDRAIL_TRIES  8
+
+
+static ngx_int_t ngx_http_guardrail_try_levels(ngx_http_guardrail_ctx_t *ctx,
+    ngx_http_guardrail_item_t **full);
+static guardrail_level_rc_e ngx_http_guardrail_try(
+    ngx_http_guardrail_ctx_t *ctx, ngx_http_guardrail_item_t *item,
+    ngx_uint_t wait);
+static guardrail_level_rc_e ngx_http_guardrail_try_locked(
+    ngx_http_guardrail_ctx_t *ctx, ngx_http_guardrail_item_t *item,
+    guardrail_want_t *want, ngx_uint_t wait, uint64_t now);
+static guardrail_level_rc_e ngx_http_guardrail_accept_locked(
+    ngx_http_guardrail_ctx_t *ctx, ngx_http_guardrail_item_t *item,
+    uint64_t now);
+static ngx_int_t ngx_http_guardrail_refuse_level(
+    ngx_http_guardrail_ctx_t *ctx, ngx_http_guardrail_item_t *item,
+    guardrail_level_rc_e rc);
+static void ngx_http_guardrail_begin_waiting(ngx_http_guardrail_ctx_t *ctx);
+static void ngx_http_guardrail_list(ngx_http_guardrail_quotas_t *q);
+static void ngx_http_guardrail_end_waiting(ngx_http_guardrail_quotas_t *q);
+static void ngx_http_guardrail_timeout_handler(ngx_event_t *ev);
+static ngx_uint_t ngx_http_guardrail_is_level(
+    ngx_http_guardrail_item_t *item);
+static ngx_uint_t ngx_http_guardrail_left_behind(ngx_http_request_t *r);
+static void ngx_http_guardrail_release(ngx_http_guardrail_ctx_t *ctx,
+    ngx_http_guardrail_item_t *item, ngx_uint_t hold);
+
+
+/* what a request would take of the memory of its backend */
+
+uint64_t
+ngx_http_guardrail_estimate(ngx_http_guardrail_ctx_t *ctx)
+{
+    return guardrail_mul_sat(ctx->body.decoded, ctx->conf->memory_factor)
+           / 1000;
+}
+
+
+/* one that is taken before the backend is contacted */
+
+static ngx_uint_t
+ngx_http_guardrail_is_level(ngx_http_guardrail_item_t *item)
+{
+    return item->rate.limit.unit == GUARDRAIL_UNIT_CONCURRENCY
+           || item->rate.limit.unit == GUARDRAIL_UNIT_MEMORY;
+}
+
+
+ngx_int_t
+ngx_http_guardrail_take_levels(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx)
+{
+    ngx_int_t                     rc;
+    ngx_uint_t                    n;
+    guardrail_level_rc_e          lrc;
+    ngx_http_guardrail_item_t    *item;
+    ngx_http_guardrail_quotas_t  *q;
+
+    q = ctx->quotas;
+    item = NULL;
+
+    if (q == NULL || q->streams) {
+        return NGX_OK;
+    }
+
+    if (q->waits
+        && !guardrail_waiter_called(&q->waits_for->place->zone->z, q->waiter))
+    {
+        if (!q->expired) {
+            ngx_http_guardrail_list(q);
+            return NGX_AGAIN;
+        }
+
+        item = q->waits_for;
+        item->place->zone->z.head->stats.timeouts++;
+
+        ngx_http_guardrail_stop_waiting(ctx);
+
+        return ngx_http_guardrail_refuse_level(ctx, item,
+                                               GUARDRAIL_LEVEL_FULL);
+    }
+
+    for (n = 0; n < NGX_HTTP_GUARDRAIL_TRIES; n++) {
+
+        rc = ngx_http_guardrail_try_levels(ctx, &item);
+
+        if (rc != NGX_AGAIN) {
+
+            if (rc == NGX_OK) {
+                ngx_http_guardrail_end_waiting(q);
+            }
+
+            return rc;
+        }
+
+        if (q->waits && q->waits_for == item) {
+
+            /* it was called, and what was granted has gone to another */
+
+            ngx_http_guardrail_release_levels(ctx);
+            ngx_http_guardrail_list(q);
+
+            return NGX_AGAIN;
+        }
+
+        ngx_http_guardrail_release_levels(ctx);
+        ngx_http_guardrail_stop_waiting(ctx);
+
+        if (item->quota->queue == 0
+            || ctx->mode == NGX_HTTP_GUARDRAIL_DRY_RUN
+            || (q->waited
+                && (ngx_msec_int_t) (q->deadline - ngx_current_msec) <= 0))
+        {
+            return ngx_http_guardrail_refuse_level(ctx, item,
+                                                   GUARDRAIL_LEVEL_FULL);
+        }
+
+        lrc = ngx_http_guardrail_try(ctx, item, 1);
+
+        if (q->waits) {
+            ngx_http_guardrail_begin_waiting(ctx);
+            return NGX_AGAIN;
+        }
+
+        if (lrc != GUARDRAIL_LEVEL_OK) {
+            return ngx_http_guardrail_refuse_level(ctx, item, lrc);
+        }
+
+        /* it has become free meanwhile: all of them again */
+    }
+
+    return ngx_http_guardrail_refuse_level(ctx, item, GUARDRAIL_LEVEL_FULL);
+}
+
+
+/* NGX_OK: all are leased; NGX_AGAIN: *full is full; NGX_DECLINED: refused */
+
+static ngx_int_t
+ngx_http_guardrail_try_levels(ngx_http_guardrail_ctx_t *ctx,
+    ngx_http_guardrail_item_t **full)
+{
+    ngx_uint_t                    i;
+    guardrail_level_rc_e          rc;
+    ngx_http_guardrail_item_t    *items, *item;
+    ngx_http_guardrail_quotas_t  *q;
+
+    q = ctx->quotas;
+    items = q->items.elts;
+
+    for (i = 0; i < q->items.nelts; i++) {
+        item = &items[i];
+
+        if (!ngx_http_guardrail_is_level(item) || item->leased) {
+            continue;
+        }
+
+        item->amount = (item->rate.limit.unit == GUARDRAIL_UNIT_MEMORY)
+                       ? ngx_http_guardrail_estimate(ctx) : 1;
+
+        if (item->amount == 0) {
+            continue;
+        }
+
+        rc = ngx_http_guardrail_try(ctx, item, 0);
+
+        if (rc == GUARDRAIL_LEVEL_OK) {
+            continue;
+        }
+
+        if (rc == GUARDRAIL_LEVEL_FULL) {
+            *full = item;
+            return NGX_AGAIN;
+        }
+
+        return ngx_http_guardrail_refuse_level(ctx, item, rc);
+    }
+
+    return NGX_OK;
+}
+
+
+/* takes one level; wait: or stands in line for it, which sets q->waits */
+
+static guardrail_level_rc_e
+ngx_http_guardrail_try(ngx_http_guardrail_ctx_t *ctx,
+    ngx_http_guardrail_item_t *item, ngx_uint_t wait)
+{
+    uint64_t                      now;
+    guardrail_want_t              want;
+    guardrail_level_rc_e          rc;
+    ngx_http_guardrail_zone_t    *zone;
+    ngx_http_guardrail_place_t   *place;
+    ngx_http_guardrail_quotas_t  *q;
+
+    q = ctx->quotas;
+    place = item->place;
+    zone = place->zone;
+    now = ngx_http_guardrail_now(zone);
+
+    ngx_http_guardrail_lock(zone);
+
+    guardrail_level_expire_locked(&zone->z, now);
+
+    want.entry = guardrail_key_find_locked(&zone->z, &place->key, now,
+                                           (unsigned) zone->share);
+
+    if (want.entry == NULL || zone->slot == GUARDRAIL_ZONE_NONE) {
+        rc = GUARDRAIL_LEVEL_NO_ROOM;
+        zone->z.head->stats.full++;
+
+    } else {
+        want.amount = item->amount;
+        want.limit = item->rate.limit.value;
+        want.ticket = place->ticket;
+        want.unit = (uint32_t) guardrail_level_unit(item->rate.limit.unit);
+        want.slot = zone->slot;
+
+        rc = ngx_http_guardrail_try_locked(ctx, item, &want, wait, now);
+
+        place->ticket = want.ticket;
+
+        /* what is said of a refusal */
+
+        q->used = guardrail_level_used_locked(&zone->z, &want);
+        q->waiters = guardrail_level_waiting_locked(&zone->z, &want);
+        q->retry = guardrail_level_retry_locked(&zone->z, &want, now);
+    }
+
+    ngx_http_guardrail_unlock(zone);
+
+    if (rc == GUARDRAIL_LEVEL_OK && !q->waits) {
+        item->leased = 1;
+    }
+
+    return rc;
+}
+
+
+static guardrail_level_rc_e
+ngx_http_guardrail_try_locked(ngx_http_guardrail_ctx_t *ctx,
+    ngx_http_guardrail_item_t *item, guardrail_want_t *want, ngx_uint_t wait,
+    uint64_t now)
+{
+    guardrail_zone_t             *z;
+    guardrail_level_rc_e          rc;
+    ngx_http_guardrail_quotas_t  *q;
+
+    q = ctx->quotas;
+    z = &item->place->zone->z;
+
+    if (q->waits && q->waits_for == item) {
+        return ngx_http_guardrail_accept_locked(ctx, item, now);
+    }
+
+    rc = guardrail_level_take_locked(z, want, now, &item->lease);
+
+    if (rc == GUARDRAIL_LEVEL_OK) {
+        item->leased = 1;
+        return rc;
+    }
+
+    if (rc != GUARDRAIL_LEVEL_FULL || !wait) {
+        return rc;
+    }
+
+    rc = guardrail_level_wait_locked(z, want, item->quota->queue, &q->waiter);
+
+    if (rc == GUARDRAIL_LEVEL_OK) {
+        q->waits = 1;
+        q->waits_for = item;
+    }
+
+    return rc;
+}
+
+
+/* it was called: by a grant, or because it had not taken one in time */
+
+static guardrail_level_rc_e
+ngx_http_guardrail_accept_locked(ngx_http_guardrail_ctx_t *ctx,
+    ngx_http_guardrail_item_t *item, uint64_t now)
+{
+    guardrail_zone_t             *z;
+    guardrail_level_rc_e          rc;
+    ngx_http_guardrail_quotas_t  *q;
+
+    q = ctx->quotas;
+    z = &item->place->zone->z;
+
+    guardrail_level_return_locked(z, q->waiter, now);
+
+    rc = guardrail_level_accept_locked(z, q->waiter, now, &item->lease);
+
+    if (rc == GUARDRAIL_LEVEL_OK) {
+        item->leased = 1;
+        q->waits = 0;
+    }
+
+    return rc;
+}
+
+
+ngx_int_t
+ngx_http_guardrail_take_level(ngx_http_guardrail_ctx_t *ctx,
+    ngx_http_guardrail_item_t *item)
+{
+    guardrail_level_rc_e  rc;
+
+    if (item->leased) {
+        return NGX_OK;
+    }
+
+    item->amount = 1;
+
+    rc = ngx_http_guardrail_try(ctx, item, 0);
+
+    if (rc == GUARDRAIL_LEVEL_OK) {
+        return NGX_OK;
+    }
+
+    return ngx_http_guardrail_refuse_level(ctx, item, rc);
+}
+
+
+ngx_int_t
+ngx_http_guardrail_grow_memory(ngx_http_guardrail_ctx_t *ctx)
+{
+    uint64_t                      now, amount;
+    ngx_uint_t                    i;
+    guardrail_level_rc_e          rc;
+    ngx_http_guardrail_item_t    *items, *item;
+    ngx_http_guardrail_zone_t    *zone;
+    ngx_http_guardrail_quotas_t  *q;
+
+    q = ctx->quotas;
+    items = q->items.elts;
+    amount = ngx_http_guardrail_estimate(ctx);
+
+    for (i = 0; amount && i < q->items.nelts; i++) {
+        item = &items[i];
+
+        if (item->rate.limit.unit != GUARDRAIL_UNIT_MEMORY) {
+            continue;
+        }
+
+        if (!item->leased) {
+            item->amount = amount;
+            rc = ngx_http_guardrail_try(ctx, item, 0);
+
+        } else {
+            zone = item->place->zone;
+            now = ngx_http_guardrail_now(zone);
+
+            ngx_http_guardrail_lock(zone);
+
+            guardrail_level_expire_locked(&zone->z, now);
+
+            rc = guardrail_level_resize_locked(&zone->z, item->lease, amount,
+                                               item->rate.limit.value, now);
+            q->used = 0;
+            q->waiters = 0;
+            q->retry = 1;
+
+            if (rc == GUARDRAIL_LEVEL_FULL) {
+                guardrail_want_t  want;
+
+                want.entry = guardrail_zone_entry(&zone->z,
+                                                  item->place->key.entry);
+                want.unit = GUARDRAIL_LEVEL_MEMORY;
+                want.amount = amount - item->amount;
+                want.limit = item->rate.limit.value;
+
+                q->used = guardrail_level_used_locked(&zone->z, &want);
+                q->waiters = guardrail_level_waiting_locked(&zone->z, &want);
+                q->retry = guardrail_level_retry_locked(&zone->z, &want, now);
+            }
+
+            ngx_http_guardrail_unlock(zone);
+
+            if (rc == GUARDRAIL_LEVEL_OK) {
+                item->amount = amount;
+
+            } else {
+                amount = (rc == GUARDRAIL_LEVEL_FULL) ? amount - item->amount
+                                                      : amount;
+                item->wanted = amount;
+            }
+        }
+
+        if (rc != GUARDRAIL_LEVEL_OK) {
+            return ngx_http_guardrail_refuse_level(ctx, item, rc);
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_guardrail_refuse_level(ngx_http_guardrail_ctx_t *ctx,
+    ngx_http_guardrail_item_t *item, guardrail_level_rc_e rc)
+{
+    uint64_t                      used, waiters, wanted;
+    ngx_http_guardrail_quotas_t  *q;
+
+    q = ctx->quotas;
+
+    switch (rc) {
+
+    case GUARDRAIL_LEVEL_NEVER:
+
+        wanted = item->wanted ? item->wanted : item->amount;
+
+        ngx_http_guardrail_set_verdict(ctx, GUARDRAIL_MAX_MEMORY,
+                                       item->rate.limit.value, wanted);
+        q->retry = 0;
+        break;
+
+    case GUARDRAIL_LEVEL_NO_ROOM:
+
+        ngx_http_guardrail_set_verdict(ctx, GUARDRAIL_ZONE_FULL, 0, 0);
+        ctx->error = "the zone of a quota has no room for another lease";
+        q->retry = 1;
+        break;
+
+    default: /* GUARDRAIL_LEVEL_FULL */
+
+        used = q->used;
+        waiters = q->waiters;
+        wanted = item->wanted ? item->wanted : item->amount;
+
+        ngx_http_guardrail_set_refusing(ctx, item, used, wanted);
+
+        q->waiters = waiters;
+    }
+
+    return NGX_DECLINED;
+}
+
+
+static void
+ngx_http_guardrail_begin_waiting(ngx_http_guardrail_ctx_t *ctx)
+{
+    ngx_msec_int_t                left;
+    ngx_http_request_t           *r;
+    ngx_http_guardrail_quotas_t  *q;
+
+    q = ctx->quotas;
+    r = q->request;
+
+    if (!q->waited) {
+        q->waited = 1;
+        q->since = ngx_current_msec;
+        q->deadline = ngx_current_msec + q->waits_for->quota->timeout;
+    }
+
+    ngx_log_debug2(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "guardrail waits for %s of zone \"%V\"",
+                   guardrail_unit_info(q->waits_for->rate.limit.unit)->name,
+                   &q->waits_for->place->zone->name);
+
+    if (!q->timer.timer_set) {
+        q->timer.handler = ngx_http_guardrail_timeout_handler;
+        q->timer.data = r->connection;
+        q->timer.log = r->connection->log;
+
+        left = (ngx_msec_int_t) (q->deadline - ngx_current_msec);
+        ngx_add_timer(&q->timer, (ngx_msec_t) ngx_max(left, 1));
+    }
+
+    ngx_http_guardrail_list(q);
+}
+
+
+static void
+ngx_http_guardrail_list(ngx_http_guardrail_quotas_t *q)
+{
+    ngx_http_guardrail_zone_t  *zone;
+
+    zone = q->waits_for->place->zone;
+
+    if (!q->listed) {
+        q->listed = 1;
+        ngx_queue_insert_tail(&zone->waiting, &q->queue);
+    }
+
+    if (!zone->poll.timer_set) {
+        ngx_add_timer(&zone->poll, NGX_HTTP_GUARDRAIL_POLL);
+    }
+}
+
+
+/* it has got all, or gives up */
+
+static void
+ngx_http_guardrail_end_waiting(ngx_http_guardrail_quotas_t *q)
+{
+    if (q->listed) {
+        q->listed = 0;
+        ngx_queue_remove(&q->queue);
+    }
+
+    if (q->timer.timer_set) {
+        ngx_del_timer(&q->timer);
+    }
+
+    if (q->since) {
+        q->queue_time += ngx_current_msec - q->since;
+        q->since = 0;
+    }
+}
+
+
+void
+ngx_http_guardrail_stop_waiting(ngx_http_guardrail_ctx_t *ctx)
+{
+    uint64_t                      now;
+    ngx_http_guardrail_zone_t    *zone;
+    ngx_http_guardrail_quotas_t  *q;
+
+    q = ctx->quotas;
+
+    if (q->waits) {
+        zone = q->waits_for->place->zone;
+        now = ngx_http_guardrail_now(zone);
+
+        ngx_http_guardrail_lock(zone);
+
+        guardrail_level_leave_locked(&zone->z, q->waiter, now);
+
+        if (ctx->aborted) {
+            zone->z.head->stats.abandoned++;
+        }
+
+        ngx_http_guardrail_unlock(zone);
+
+        q->waits = 0;
+
+        ngx_http_guardrail_call_waiting(zone);
+    }
+
+    if (q->listed) {
+        q->listed = 0;
+        ngx_queue_remove(&q->queue);
+    }
+}
+
+
+static void
+ngx_http_guardrail_timeout_handler(ngx_event_t *ev)
+{
+    ngx_http_guardrail_quotas_t  *q;
+
+    q = (ngx_http_guardrail_quotas_t *) (void *)
+        ((u_char *) ev - offsetof(ngx_http_guardrail_quotas_t, timer));
+
+    q->expired = 1;
+
+    if (q->listed) {
+        q->listed = 0;
+        ngx_queue_remove(&q->queue);
+    }
+
+    ngx_http_guardrail_wake_phases(q->ctx);
+}
+
+
+void
+ngx_http_guardrail_look(ngx_http_guardrail_zone_t *zone)
+{
+    ngx_queue_t                  *item, *next, called;
+    ngx_http_guardrail_quotas_t  *q;
+
+    ngx_queue_init(&called);
+
+    for (item = ngx_queue_head(&zone->waiting);
+         item != ngx_queue_sentinel(&zone->waiting);
+         item = next)
+    {
+        next = ngx_queue_next(item);
+        q = ngx_queue_data(item, ngx_http_guardrail_quotas_t, queue);
+
+        if (guardrail_waiter_called(&zone->z, q->waiter)) {
+            ngx_queue_remove(item);
+            ngx_queue_insert_tail(&called, item);
+        }
+    }
+
+    /* each may end others, and take itself out */
+
+    while (!ngx_queue_empty(&called)) {
+        item = ngx_queue_head(&called);
+        q = ngx_queue_data(item, ngx_http_guardrail_quotas_t, queue);
+
+        ngx_queue_remove(item);
+        q->listed = 0;
+
+        ngx_http_guardrail_wake_phases(q->ctx);
+    }
+
+    if (!ngx_queue_empty(&zone->waiting)) {
+
+        if (!zone->poll.timer_set) {
+            ngx_add_timer(&zone->poll, NGX_HTTP_GUARDRAIL_POLL);
+        }
+
+    } else if (zone->poll.timer_set) {
+        ngx_del_timer(&zone->poll);
+    }
+}
+
+
+void
+ngx_http_guardrail_release_uploads(ngx_http_guardrail_ctx_t *ctx)
+{
+    ngx_uint_t                    i;
+    ngx_http_guardrail_item_t    *items;
+    ngx_http_guardrail_quotas_t  *q;
+
+    q = ctx->quotas;
+
+    if (q == NULL) {
+        return;
+    }
+
+    items = q->items.elts;
+
+    for (i = 0; i < q->items.nelts; i++) {
+        if (items[i].leased
+            && items[i].rate.limit.unit == GUARDRAIL_UNIT_UPLOADS)
+        {
+            ngx_http_guardrail_release(ctx, &items[i], 0);
+        }
+    }
+}
+
+
+void
+ngx_http_guardrail_release_levels(ngx_http_guardrail_ctx_t *ctx)
+{
+    ngx_uint_t                    i, hold;
+    ngx_http_guardrail_item_t    *items;
+    ngx_http_guardrail_quotas_t  *q;
+
+    q = ctx->quotas;
+
+    if (q == NULL) {
+        return;
+    }
+
+    items = q->items.elts;
+    hold = !ctx->refused && ngx_http_guardrail_left_behind(q->request);
+
+    for (i = 0; i < q->items.nelts; i++) {
+        if (items[i].leased && ngx_http_guardrail_is_level(&items[i])) {
+            ngx_http_guardrail_release(ctx, &items[i], hold);
+        }
+    }
+}
+
+
+static void
+ngx_http_guardrail_release(ngx_http_guardrail_ctx_t *ctx,
+    ngx_http_guardrail_item_t *item, ngx_uint_t hold)
+{
+    uint64_t                    now, end;
+    guardrail_lease_t          *lease;
+    ngx_http_guardrail_zone_t  *zone;
+
+    zone = item->place->zone;
+    lease = &zone->z.leases[item->lease];
+
+    item->leased = 0;
+
+    ngx_http_guardrail_lock(zone);
+
+    now = ngx_http_guardrail_now(zone);
+
+    /* whoever took this process for dead has given it back already */
+
+    if (zone->slot != GUARDRAIL_ZONE_NONE
+        && zone->z.slots[zone->slot].generation == zone->generation
+        && lease->level && lease->end == 0
+        && lease->slot == zone->slot + 1)
+    {
+        end = hold ? now + item->quota->hold : 0;
+
+        if (hold && item->quota->hold) {
+            guardrail_level_hold_locked(&zone->z, item->lease,
+                                        (uint32_t) ((end + 999) / 1000), now);
+        } else {
+            guardrail_level_release_locked(&zone->z, item->lease, now);
+        }
+    }
+
+    ngx_http_guardrail_unlock(zone);
+
+    ngx_http_guardrail_call_waiting(zone);
+}
+
+
+/*
+ * A backend has the request and has not begun to answer, and nobody waits for
+ * it any more: the client left (0), or nginx did (504).  One that refused or
+ * closed the connection (502) does nothing.
+ */
+
+static ngx_uint_t
+ngx_http_guardrail_left_behind(ngx_http_request_t *r)
+{
+    ngx_http_upstream_state_t  *state;
+
+    if (r->upstream_states == NULL || r->upstream_states->nelts == 0) {
+        return 0;
+    }
+
+    state = r->upstream_states->elts;
+    state += r->upstream_states->nelts - 1;
+
+    return state->peer
+           && state->connect_time != (ngx_msec_t) -1
+           && state->header_time == (ngx_msec_t) -1
+           && (state->status == 0
+               || state->status == NGX_HTTP_GATEWAY_TIME_OUT);
+}

@@ -1,0 +1,395 @@
+
+/*
+ * Copyright (C) nginx-guardrail authors
+ *
+ * What the files of tenants and quotas share:
+ *
+ *   tenant     guardrail_tenant, guardrail_secret: whose request it is
+ *   zone       guardrail_zone: shared memory and its lock
+ *   process    processes that share zones, and what the dead left behind
+ *   quota_conf guardrail_quota
+ *   quota      which quotas a request is under, and its admission
+ *   charge     rates of a body, and what is settled at the end
+ *   level      leases of concurrency, memory, uploads; waiting for them
+ *   ratelimit  RateLimit, RateLimit-Policy, Retry-After
+ *   state      rates that survive a restart
+ */
+
+
+#ifndef NGX_HTTP_GUARDRAIL_QUOTA_H
+#define NGX_HTTP_GUARDRAIL_QUOTA_H
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "body/guardrail_body.h"
+#include "fmt/guardrail_fmt.h"
+#include "quota/guardrail_level.h"
+#include "quota/guardrail_rate.h"
+#include "quota/guardrail_siphash.h"
+
+
+typedef struct ngx_http_guardrail_main_conf_s  ngx_http_guardrail_main_conf_t;
+typedef struct ngx_http_guardrail_ctx_s     ngx_http_guardrail_ctx_t;
+typedef struct ngx_http_guardrail_zone_s    ngx_http_guardrail_zone_t;
+typedef struct ngx_http_guardrail_quotas_s  ngx_http_guardrail_quotas_t;
+
+
+/* guardrail_tenant */
+
+typedef struct {
+    ngx_http_complex_value_t          cv;
+    ngx_str_t                         name;         /* default= */
+    ngx_uint_t                        reject;       /* default=reject */
+    ngx_uint_t                        secret;
+
+#if (NGX_PCRE)
+    ngx_regex_t                      *regex;
+    ngx_uint_t                        captures;     /* of the pattern */
+    ngx_uint_t                        capture;      /* that is the key */
+#endif
+} ngx_http_guardrail_tenant_t;
+
+
+/* whose request it is, in one location */
+
+typedef struct {
+    ngx_str_t                         key;
+    ngx_str_t                         shown;        /* printable */
+    uint64_t                          hash[2];
+    ngx_uint_t                        uri_changes;  /* of r, then */
+    ngx_http_guardrail_tenant_t      *conf;         /* then */
+    ngx_uint_t                        rejected;
+} ngx_http_guardrail_whose_t;
+
+
+/* guardrail_zone; shared by all workers but for what is said to be ours */
+
+struct ngx_http_guardrail_zone_s {
+    ngx_str_t                         name;
+    ngx_uint_t                        number;       /* order of definition */
+    ngx_shm_zone_t                   *shm_zone;
+    ngx_slab_pool_t                  *shpool;
+    guardrail_zone_t                  z;
+
+    ngx_http_complex_value_t          key;
+    ngx_uint_t                        tenant;       /* key=$guardrail_tenant */
+    ngx_uint_t                        constant;     /* key has no variables */
+    size_t                            size;         /* as configured */
+    ngx_uint_t                        rates;
+    ngx_uint_t                        share;        /* full=share */
+    ngx_str_t                         state;        /* a file, or empty */
+
+    ngx_array_t                       limits;       /* guardrail_limit_t */
+    uint32_t                          epoch;
+    ngx_http_guardrail_main_conf_t   *gmcf;
+
+    /* where it was named first, for what is said of a mistake */
+
+    u_char                           *file;
+    ngx_uint_t                        line;
+    ngx_uint_t                        defined;
+
+    /* this process's */
+
+    uint32_t                          slot;
+    uint32_t                          generation;
+    ngx_queue_t                       waiting;      /* requests */
+    ngx_event_t                       poll;
+    ngx_event_t                       look;
+    void                             *writer;       /* of the state file */
+};
+
+
+/* guardrail_quota */
+
+typedef struct {
+    ngx_http_guardrail_zone_t        *zone;
+    ngx_http_complex_value_t         *cv;           /* of LIMIT, or NULL */
+    guardrail_limit_t                 limit;        /* without variables */
+    ngx_uint_t                        queue;        /* 0: none waits */
+    ngx_msec_t                        timeout;
+    ngx_msec_t                        hold;
+    ngx_uint_t                        status;       /* 0: by the unit */
+} ngx_http_guardrail_quota_t;
+
+
+/* a key of a request in one zone */
+
+typedef struct {
+    ngx_http_guardrail_zone_t        *zone;
+    guardrail_key_t                   key;
+    uint64_t                          ticket;       /* of the zone's lines */
+} ngx_http_guardrail_place_t;
+
+
+/* a quota that a request is under */
+
+typedef struct {
+    ngx_http_guardrail_quota_t       *quota;
+    ngx_http_guardrail_place_t       *place;
+    guardrail_rate_t                  rate;         /* its limit: also of */
+                                                    /* a level */
+    uint64_t                          counted;      /* of the body, charged */
+    uint64_t                          wanted;       /* of it, by this piece */
+    guardrail_rate_rc_e               rc;
+    uint32_t                          lease;
+    uint64_t                          amount;       /* of a lease */
+
+    unsigned                          charged:1;    /* requests */
+    unsigned                          refused:1;
+    unsigned                          leased:1;
+} ngx_http_guardrail_item_t;
+
+
+struct ngx_http_guardrail_quotas_s {
+    ngx_http_request_t               *request;
+    ngx_http_guardrail_ctx_t         *ctx;
+    ngx_array_t                       items;
+    ngx_array_t                       places;       /* pointers */
+    guardrail_body_meter_t            meter;
+
+    /* the quota that refused, and what is said of it */
+
+    ngx_http_guardrail_item_t        *refusing;
+    uint64_t                          used;
+    uint64_t                          wanted;
+    uint64_t                          waiters;
+    uint64_t                          retry;        /* seconds; 0: none */
+    unsigned                          never:1;
+    unsigned                          overflow:1;
+    unsigned                          streams:1;    /* unbuffered: memory */
+                                                    /* grows, none waits */
+
+    /* while it waits for a level */
+
+    unsigned                          waits:1;
+    unsigned                          waited:1;
+    unsigned                          expired:1;
+    unsigned                          listed:1;
+    ngx_http_guardrail_item_t        *waits_for;
+    uint32_t                          waiter;
+    ngx_queue_t                       queue;
+    ngx_event_t                       timer;
+    ngx_msec_t                        since;
+    ngx_msec_t                        queue_time;   /* ms, in sum */
+    ngx_msec_t                        deadline;
+};
+
+
+/* tenant */
+
+char *ngx_http_guardrail_set_tenant(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_guardrail_set_secret(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+/*
+ * Whose request it is in the present location; NULL when there is no memory
+ * or no value.  Of an internal redirect it is asked anew.
+ */
+
+ngx_http_guardrail_whose_t *ngx_http_guardrail_whose(ngx_http_request_t *r);
+
+/* as it may be shown; "anonymous" where there is none */
+
+void ngx_http_guardrail_fmt_tenant(guardrail_fmt_t *f, ngx_http_request_t *r);
+
+/* the secret of this instance, after make_secret() */
+
+extern u_char  ngx_http_guardrail_secret[GUARDRAIL_SIPHASH_KEY];
+
+typedef enum {
+    ngx_http_guardrail_secret_unset = 0,
+    ngx_http_guardrail_secret_random,
+    ngx_http_guardrail_secret_file
+} ngx_http_guardrail_secret_e;
+
+extern ngx_http_guardrail_secret_e  ngx_http_guardrail_secret_from;
+
+ngx_int_t ngx_http_guardrail_random(u_char *p, size_t len, ngx_log_t *log);
+ngx_int_t ngx_http_guardrail_make_secret(ngx_cycle_t *cycle);
+
+
+/* zone */
+
+char *ngx_http_guardrail_set_zone(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+/* the zone of a name, made if there is none yet: it may be defined later */
+
+ngx_http_guardrail_zone_t *ngx_http_guardrail_get_zone(ngx_conf_t *cf,
+    ngx_str_t *name);
+
+/* all that is named is defined, and has room for what is counted */
+
+ngx_int_t ngx_http_guardrail_check_zones(ngx_conf_t *cf);
+
+/*
+ * Takes the lock, puts right what a killed process left, and registers this
+ * process and its configuration at the first time.  Between lock and unlock
+ * there is no logging, no allocation, and no other zone.
+ */
+
+void ngx_http_guardrail_lock(ngx_http_guardrail_zone_t *zone);
+void ngx_http_guardrail_unlock(ngx_http_guardrail_zone_t *zone);
+
+/* the zone's time in milliseconds */
+
+uint64_t ngx_http_guardrail_now(ngx_http_guardrail_zone_t *zone);
+
+
+/* process */
+
+extern uint64_t  ngx_http_guardrail_start;      /* of this one; 0: not known */
+
+ngx_int_t ngx_http_guardrail_init_zones(ngx_cycle_t *cycle);
+void ngx_http_guardrail_exit_zones(ngx_cycle_t *cycle);
+
+/* does a process run that was started then?  start may be 0 */
+
+ngx_uint_t ngx_http_guardrail_alive(ngx_pid_t pid, uint64_t start);
+
+/* something may have become free in this process: those who wait look soon */
+
+void ngx_http_guardrail_call_waiting(ngx_http_guardrail_zone_t *zone);
+
+
+/* quota */
+
+char *ngx_http_guardrail_set_quota(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+/* a location's own quotas: in order, each pair once; at merge */
+
+char *ngx_http_guardrail_check_quotas(ngx_conf_t *cf, ngx_array_t *quotas);
+
+/*
+ * Admits a request to its location: rates of requests, uploads, what its
+ * declared length must fit into (-1: none; a body may come all the same).
+ * NGX_OK, or NGX_DECLINED with the verdict in ctx.
+ */
+
+ngx_int_t ngx_http_guardrail_admit(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx, off_t length, ngx_uint_t body);
+
+/* what was judged under these limits before is charged to new quotas */
+
+ngx_int_t ngx_http_guardrail_charge_judged(ngx_http_guardrail_ctx_t *ctx);
+
+/* the meter for the body of ctx, NULL where nothing is charged by it */
+
+const guardrail_body_meter_t *ngx_http_guardrail_meter(
+    ngx_http_guardrail_ctx_t *ctx);
+
+/* a refusal by anything: what is given back, what is free */
+
+void ngx_http_guardrail_settle_refused(ngx_http_guardrail_ctx_t *ctx);
+
+/* the request ends, by any way */
+
+void ngx_http_guardrail_settle(ngx_http_guardrail_ctx_t *ctx);
+
+/* of records, under the quotas in force: the format must be known */
+
+ngx_uint_t ngx_http_guardrail_counts_records(ngx_http_guardrail_ctx_t *ctx);
+
+/*
+ * A rate that does not admit: item->rc says how, wanted is what it did not
+ * admit, cost what a request would want that comes again.  begin comes before
+ * the rates that are asked together: of these one is named.
+ */
+
+void ngx_http_guardrail_begin_refusing(ngx_http_guardrail_ctx_t *ctx);
+void ngx_http_guardrail_refuse_rate(ngx_http_guardrail_ctx_t *ctx,
+    ngx_http_guardrail_item_t *item, uint64_t now, uint64_t wanted,
+    uint64_t cost);
+
+/* NGX_DECLINED, with the verdict of a zone without room in ctx */
+
+ngx_int_t ngx_http_guardrail_zone_full(ngx_http_guardrail_ctx_t *ctx);
+
+/* sets the verdict of a quota that refuses */
+
+void ngx_http_guardrail_set_refusing(ngx_http_guardrail_ctx_t *ctx,
+    ngx_http_guardrail_item_t *item, uint64_t used, uint64_t wanted);
+
+
+/* level */
+
+/*
+ * Takes concurrency and memory.  NGX_OK; NGX_AGAIN: it waits, and the phases
+ * are run again; NGX_DECLINED: the verdict is in ctx.
+ */
+
+ngx_int_t ngx_http_guardrail_take_levels(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx);
+
+/* what a request takes of its backend's memory, in bytes */
+
+uint64_t ngx_http_guardrail_estimate(ngx_http_guardrail_ctx_t *ctx);
+
+/* one level, at once or not at all; the same without NGX_AGAIN */
+
+ngx_int_t ngx_http_guardrail_take_level(ngx_http_guardrail_ctx_t *ctx,
+    ngx_http_guardrail_item_t *item);
+
+/* memory of a body that streams */
+
+ngx_int_t ngx_http_guardrail_grow_memory(ngx_http_guardrail_ctx_t *ctx);
+
+void ngx_http_guardrail_release_level(ngx_http_guardrail_ctx_t *ctx,
+    ngx_http_guardrail_item_t *item, uint32_t hold_until);
+
+/* the body was read; the backend has answered; all */
+
+void ngx_http_guardrail_release_uploads(ngx_http_guardrail_ctx_t *ctx);
+void ngx_http_guardrail_release_levels(ngx_http_guardrail_ctx_t *ctx);
+
+/* leaves the line */
+
+void ngx_http_guardrail_stop_waiting(ngx_http_guardrail_ctx_t *ctx);
+
+/* wakes the requests of this worker that were called */
+
+void ngx_http_guardrail_look(ngx_http_guardrail_zone_t *zone);
+
+
+/* ratelimit */
+
+/* seconds, with jitter if it is for a rate */
+
+uint64_t ngx_http_guardrail_jitter(uint64_t seconds);
+
+ngx_int_t ngx_http_guardrail_add_ratelimit(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx);
+
+/* "zone-requests-3600s": what $guardrail_policy shows */
+
+void ngx_http_guardrail_fmt_policy(guardrail_fmt_t *f,
+    ngx_http_guardrail_item_t *item);
+
+/* a sentence with the numbers of the quota that refused */
+
+void ngx_http_guardrail_fmt_quota_detail(guardrail_fmt_t *f,
+    ngx_http_guardrail_ctx_t *ctx);
+
+/* how a quota's line in the log goes on */
+
+void ngx_http_guardrail_fmt_quota(guardrail_fmt_t *f,
+    ngx_http_guardrail_quotas_t *q);
+
+
+/* state */
+
+void ngx_http_guardrail_load_state(ngx_http_guardrail_zone_t *zone,
+    ngx_log_t *log);
+ngx_int_t ngx_http_guardrail_init_state(ngx_http_guardrail_zone_t *zone,
+    ngx_cycle_t *cycle);
+void ngx_http_guardrail_exit_state(ngx_http_guardrail_zone_t *zone,
+    ngx_cycle_t *cycle);
+
+
+#endif /* NGX_HTTP_GUARDRAIL_QUOTA_H */

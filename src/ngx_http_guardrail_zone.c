@@ -1,0 +1,620 @@
+
+/*
+ * Copyright (C) nginx-guardrail authors
+ *
+ * Zones of shared memory: the directive, how they are made and kept over a
+ * reload, and the lock.
+ *
+ * The master makes zones and never touches them again: it blocks signals
+ * outside sigsuspend(), and could hang for ever on a lock whose holder died.
+ * All changes are made by workers, under the mutex of the slab pool, which
+ * nginx unlocks when a worker of the present cycle dies, and we where it does
+ * not.
+ */
+
+
+#include "ngx_http_guardrail_module.h"
+
+
+/* how often a zone is tried before the processor is given to others */
+
+#define NGX_HTTP_GUARDRAIL_SPIN    1024
+
+/* a section takes microseconds: a holder of that long is looked for */
+
+#define NGX_HTTP_GUARDRAIL_HOLDER  100          /* ms */
+
+/* pages by which the sizes of zones differ: see map_size() */
+
+#define NGX_HTTP_GUARDRAIL_STEPS   64
+
+
+static char *ngx_http_guardrail_zone_param(ngx_conf_t *cf,
+    ngx_http_guardrail_zone_t *zone, ngx_str_t *value);
+static size_t ngx_http_guardrail_map_size(ngx_http_guardrail_zone_t *zone);
+static ngx_int_t ngx_http_guardrail_init_zone(ngx_shm_zone_t *shm_zone,
+    void *data);
+static ngx_int_t ngx_http_guardrail_carve(ngx_http_guardrail_zone_t *zone);
+static void ngx_http_guardrail_say_changed(ngx_shm_zone_t *shm_zone);
+static ngx_uint_t ngx_http_guardrail_break_lock(
+    ngx_http_guardrail_zone_t *zone);
+static void ngx_http_guardrail_register(ngx_http_guardrail_zone_t *zone);
+
+
+char *
+ngx_http_guardrail_set_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_str_t                         *value, key;
+    ngx_uint_t                         i;
+    ngx_http_guardrail_zone_t         *zone;
+    ngx_http_guardrail_main_conf_t    *gmcf;
+    ngx_http_compile_complex_value_t   ccv;
+
+    value = cf->args->elts;
+
+    for (i = 0; i < value[1].len; i++) {
+
+        /* the name is part of header fields and of labels */
+
+        if (ngx_strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                       "0123456789_-.", value[1].data[i]) == NULL)
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid name \"%V\" in \"%V\" directive, it "
+                               "may have letters, digits, \"_\", \"-\" and "
+                               "\".\"", &value[1], &value[0]);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    zone = ngx_http_guardrail_get_zone(cf, &value[1]);
+    if (zone == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (zone->defined) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "duplicate zone \"%V\" in \"%V\" directive",
+                           &value[1], &value[0]);
+        return NGX_CONF_ERROR;
+    }
+
+    gmcf = conf;
+
+    zone->defined = 1;
+    zone->number = gmcf->defined++;
+
+    for (i = 2; i < cf->args->nelts; i++) {
+        if (ngx_http_guardrail_zone_param(cf, zone, &value[i])
+            != NGX_CONF_OK)
+        {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    if (zone->size == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" directive must have \"size\" parameter",
+                           &value[0]);
+        return NGX_CONF_ERROR;
+    }
+
+    if (zone->rates == 0) {
+        zone->rates = 4;
+    }
+
+    if (zone->key.value.data == NULL) {
+        ngx_str_set(&key, "$guardrail_tenant");
+
+        ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
+
+        ccv.cf = cf;
+        ccv.value = &key;
+        ccv.complex_value = &zone->key;
+
+        if (ngx_http_compile_complex_value(&ccv) != NGX_OK) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    key = zone->key.value;
+
+    zone->constant = (zone->key.lengths == NULL);
+    zone->tenant = (ngx_strcmp(key.data, "$guardrail_tenant") == 0
+                    || ngx_strcmp(key.data, "${guardrail_tenant}") == 0);
+
+    zone->shm_zone = ngx_shared_memory_add(cf, &zone->name,
+                                           ngx_http_guardrail_map_size(zone),
+                                           &ngx_http_guardrail_module);
+    if (zone->shm_zone == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (zone->shm_zone->data) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "duplicate zone \"%V\" in \"%V\" directive",
+                           &value[1], &value[0]);
+        return NGX_CONF_ERROR;
+    }
+
+    zone->shm_zone->init = ngx_http_guardrail_init_zone;
+    zone->shm_zone->data = zone;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_guardrail_zone_param(ngx_conf_t *cf, ngx_http_guardrail_zone_t *zone,
+    ngx_str_t *value)
+{
+    ssize_t                            size;
+    ngx_int_t                          n;
+    ngx_str_t                          s;
+    ngx_http_compile_complex_value_t   ccv;
+
+    if (ngx_strncmp(value->data, "size=", 5) == 0 && zone->size == 0) {
+        s.data = value->data + 5;
+        s.len = value->len - 5;
+
+        size = ngx_parse_size(&s);
+
+        if (size == NGX_ERROR || size <= 0) {
+            goto invalid;
+        }
+
+        if (size < 256 * 1024) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "zone \"%V\" is too small in \"guardrail_zone\""
+                               " directive, \"size\" must be 256k at least",
+                               &zone->name);
+            return NGX_CONF_ERROR;
+        }
+
+        zone->size = (size_t) size;
+
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_strncmp(value->data, "key=", 4) == 0
+        && zone->key.value.data == NULL)
+    {
+        s.data = value->data + 4;
+        s.len = value->len - 4;
+
+        if (s.len == 0) {
+            goto invalid;
+        }
+
+        ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
+
+        ccv.cf = cf;
+        ccv.value = &s;
+        ccv.complex_value = &zone->key;
+
+        if (ngx_http_compile_complex_value(&ccv) != NGX_OK) {
+            return NGX_CONF_ERROR;
+        }
+
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_strncmp(value->data, "rates=", 6) == 0 && zone->rates == 0) {
+        n = ngx_atoi(value->data + 6, value->len - 6);
+
+        if (n < 1 || n > GUARDRAIL_ZONE_MAX_RATES) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid parameter \"%V\" in "
+                               "\"guardrail_zone\" directive, \"rates\" must "
+                               "be 1 to %d", value, GUARDRAIL_ZONE_MAX_RATES);
+            return NGX_CONF_ERROR;
+        }
+
+        zone->rates = (ngx_uint_t) n;
+
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_strcmp(value->data, "full=share") == 0) {
+        zone->share = 1;
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_strcmp(value->data, "full=reject") == 0) {
+        zone->share = 0;
+        return NGX_CONF_OK;
+    }
+
+    if (value->len > 6 && ngx_strncmp(value->data, "state=", 6) == 0
+        && zone->state.len == 0)
+    {
+        zone->state.data = value->data + 6;
+        zone->state.len = value->len - 6;
+
+        if (ngx_conf_full_name(cf->cycle, &zone->state, 0) != NGX_OK) {
+            return NGX_CONF_ERROR;
+        }
+
+        return NGX_CONF_OK;
+    }
+
+invalid:
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "invalid parameter \"%V\" in \"guardrail_zone\" "
+                       "directive", value);
+
+    return NGX_CONF_ERROR;
+}
+
+
+ngx_http_guardrail_zone_t *
+ngx_http_guardrail_get_zone(ngx_conf_t *cf, ngx_str_t *name)
+{
+    ngx_uint_t                        i;
+    ngx_http_guardrail_zone_t        *zone, **zones;
+    ngx_http_guardrail_main_conf_t   *gmcf;
+
+    gmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_guardrail_module);
+
+    zones = gmcf->zones.elts;
+
+    for (i = 0; i < gmcf->zones.nelts; i++) {
+        if (zones[i]->name.len == name->len
+            && ngx_strncmp(zones[i]->name.data, name->data, name->len) == 0)
+        {
+            return zones[i];
+        }
+    }
+
+    zone = ngx_pcalloc(cf->pool, sizeof(ngx_http_guardrail_zone_t));
+    if (zone == NULL) {
+        return NULL;
+    }
+
+    zones = ngx_array_push(&gmcf->zones);
+    if (zones == NULL) {
+        return NULL;
+    }
+
+    *zones = zone;
+
+    if (ngx_array_init(&zone->limits, cf->pool, 4, sizeof(guardrail_limit_t))
+        != NGX_OK)
+    {
+        return NULL;
+    }
+
+    zone->name = *name;
+    zone->share = 1;
+    zone->slot = GUARDRAIL_ZONE_NONE;
+    zone->file = cf->conf_file->file.name.data;
+    zone->line = cf->conf_file->line;
+    zone->gmcf = gmcf;
+
+    return zone;
+}
+
+
+ngx_int_t
+ngx_http_guardrail_check_zones(ngx_conf_t *cf)
+{
+    ngx_uint_t                       i;
+    ngx_http_guardrail_zone_t      **zones;
+    ngx_http_guardrail_main_conf_t  *gmcf;
+
+    gmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_guardrail_module);
+
+    zones = gmcf->zones.elts;
+
+    for (i = 0; i < gmcf->zones.nelts; i++) {
+
+        if (!zones[i]->defined) {
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "unknown zone \"%V\" in \"guardrail_quota\" "
+                          "directive in %s:%ui", &zones[i]->name,
+                          zones[i]->file, zones[i]->line);
+            return NGX_ERROR;
+        }
+
+        if (zones[i]->limits.nelts > zones[i]->rates) {
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "zone \"%V\" has room for %ui rates, and "
+                          "\"guardrail_quota\" directives name %ui of "
+                          "different unit or period, set \"rates=%ui\" in "
+                          "\"guardrail_zone\"", &zones[i]->name,
+                          zones[i]->rates, zones[i]->limits.nelts,
+                          zones[i]->limits.nelts);
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * On a reload nginx takes a zone of the same name and size for the same one,
+ * while workers of before still write to it.  A zone of another layout must
+ * never be that: sizes are rounded to 64 pages, and the page beyond these
+ * tells the layout.
+ */
+
+static size_t
+ngx_http_guardrail_map_size(ngx_http_guardrail_zone_t *zone)
+{
+    size_t      unit;
+    ngx_uint_t  step;
+
+    unit = NGX_HTTP_GUARDRAIL_STEPS * ngx_pagesize;
+
+    step = (zone->rates - 1)
+           + GUARDRAIL_ZONE_MAX_RATES * (GUARDRAIL_ZONE_VERSION
+                                         % (NGX_HTTP_GUARDRAIL_STEPS
+                                            / GUARDRAIL_ZONE_MAX_RATES));
+
+    return ngx_align(zone->size, unit) + (step + 1) * ngx_pagesize;
+}
+
+
+static ngx_int_t
+ngx_http_guardrail_init_zone(ngx_shm_zone_t *shm_zone, void *data)
+{
+    ngx_http_guardrail_zone_t  *old = data;
+
+    u_char                     *p;
+    ngx_http_guardrail_zone_t  *zone;
+
+    zone = shm_zone->data;
+    zone->shpool = (ngx_slab_pool_t *) (void *) shm_zone->shm.addr;
+
+    if (old) {
+
+        /* its tables are where they were, and in use */
+
+        zone->z = old->z;
+        zone->epoch = old->epoch + 1;
+
+        if (!guardrail_zone_valid(&zone->z, shm_zone->shm.size)) {
+            ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
+                          "zone \"%V\" was made by another version of the "
+                          "module, give it another name or restart nginx",
+                          &zone->name);
+            return NGX_ERROR;
+        }
+
+        return NGX_OK;
+    }
+
+    zone->epoch = 1;
+
+    ngx_http_guardrail_say_changed(shm_zone);
+
+    p = ngx_slab_alloc_locked(zone->shpool, sizeof(" in guardrail zone \"\"")
+                                            + zone->name.len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_sprintf(p, " in guardrail zone \"%V\"%Z", &zone->name);
+
+    zone->shpool->log_ctx = p;
+    zone->shpool->log_nomem = 0;
+
+    return ngx_http_guardrail_carve(zone);
+}
+
+
+/* all pages that are left, once: nobody else has them yet */
+
+static ngx_int_t
+ngx_http_guardrail_carve(ngx_http_guardrail_zone_t *zone)
+{
+    void        *p;
+    size_t       size;
+    u_char       id[8];
+    uint64_t     now, random;
+    ngx_log_t   *log;
+    ngx_time_t  *tp;
+
+    log = zone->shm_zone->shm.log;
+    size = zone->shpool->pfree * ngx_pagesize;
+
+    p = ngx_slab_alloc_locked(zone->shpool, size);
+
+    if (p == NULL
+        || !guardrail_zone_layout(&zone->z, p, size,
+                                  (uint32_t) zone->rates))
+    {
+        ngx_log_error(NGX_LOG_EMERG, log, 0,
+                      "zone \"%V\" cannot be laid out", &zone->name);
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_guardrail_random(id, sizeof(id), log) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(&random, id, sizeof(id));
+
+    ngx_time_update();
+
+    tp = ngx_timeofday();
+    now = (uint64_t) tp->sec * 1000 + tp->msec;
+
+    guardrail_zone_create(&zone->z, zone->shm_zone->shm.size, random, now,
+                          now - ngx_current_msec);
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_guardrail_say_changed(ngx_shm_zone_t *shm_zone)
+{
+    ngx_uint_t        i;
+    ngx_list_t       *list;
+    ngx_shm_zone_t   *old;
+    ngx_list_part_t  *part;
+
+    if (ngx_cycle == NULL || ngx_cycle->conf_ctx == NULL) {
+
+        /* there was no configuration before this one */
+
+        return;
+    }
+
+    list = (ngx_list_t *) (uintptr_t) &ngx_cycle->shared_memory;
+
+    for (part = &list->part; part; part = part->next) {
+        old = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+
+            if (old[i].tag == shm_zone->tag
+                && old[i].shm.name.len == shm_zone->shm.name.len
+                && ngx_strncmp(old[i].shm.name.data, shm_zone->shm.name.data,
+                               shm_zone->shm.name.len)
+                   == 0)
+            {
+                ngx_log_error(NGX_LOG_WARN, shm_zone->shm.log, 0,
+                              "zone \"%V\" has another size or other rates "
+                              "than before, and starts empty",
+                              &shm_zone->shm.name);
+                return;
+            }
+        }
+    }
+}
+
+
+uint64_t
+ngx_http_guardrail_now(ngx_http_guardrail_zone_t *zone)
+{
+    return zone->z.head->clock + (uint64_t) ngx_current_msec;
+}
+
+
+void
+ngx_http_guardrail_lock(ngx_http_guardrail_zone_t *zone)
+{
+    ngx_uint_t              i, n;
+    ngx_msec_t              since;
+    guardrail_zone_head_t  *head;
+
+    since = 0;
+
+    for (n = 0; !ngx_shmtx_trylock(&zone->shpool->mutex); n++) {
+
+        if (n < NGX_HTTP_GUARDRAIL_SPIN) {
+
+            for (i = 0; i < (n & 31); i++) {
+                ngx_cpu_pause();
+            }
+
+            continue;
+        }
+
+        ngx_sched_yield();
+
+        if (n % 64 == 0) {
+            ngx_time_update();
+
+            if (since == 0) {
+                since = ngx_current_msec;
+
+            } else if (ngx_current_msec - since > NGX_HTTP_GUARDRAIL_HOLDER) {
+                since = ngx_current_msec;
+                (void) ngx_http_guardrail_break_lock(zone);
+            }
+        }
+    }
+
+    head = zone->z.head;
+
+    head->owner = (uint64_t) ngx_pid;
+    head->owner_start = ngx_http_guardrail_start;
+
+    if (guardrail_zone_repair_locked(&zone->z)) {
+        head->stats.repairs++;
+    }
+
+    if (zone->slot == GUARDRAIL_ZONE_NONE) {
+        ngx_http_guardrail_register(zone);
+    }
+}
+
+
+void
+ngx_http_guardrail_unlock(ngx_http_guardrail_zone_t *zone)
+{
+    guardrail_zone_commit(&zone->z);
+
+    ngx_shmtx_unlock(&zone->shpool->mutex);
+}
+
+
+/*
+ * After a worker has died the master unlocks the zones of its present cycle
+ * only: a zone of the one before could stay locked for ever.
+ */
+
+static ngx_uint_t
+ngx_http_guardrail_break_lock(ngx_http_guardrail_zone_t *zone)
+{
+    ngx_pid_t               pid;
+    uint64_t                start;
+    guardrail_zone_head_t  *head;
+
+    pid = (ngx_pid_t) *zone->shpool->mutex.lock;
+
+    if (pid == 0 || pid == ngx_pid) {
+        return 0;
+    }
+
+    head = zone->z.head;
+
+    /* what is not known of the holder is not held against it */
+
+    start = (head->owner == (uint64_t) pid) ? head->owner_start : 0;
+
+    if (ngx_http_guardrail_alive(pid, start)) {
+        return 0;
+    }
+
+    if (!ngx_shmtx_force_unlock(&zone->shpool->mutex, pid)) {
+        return 0;
+    }
+
+    head->stats.forced++;
+
+    return 1;
+}
+
+
+/* this process, and what its configuration counts */
+
+static void
+ngx_http_guardrail_register(ngx_http_guardrail_zone_t *zone)
+{
+    uint64_t            now;
+    ngx_uint_t          i;
+    guardrail_limit_t  *limits;
+
+    zone->slot = guardrail_slot_register_locked(&zone->z, (uint32_t) ngx_pid,
+                                                ngx_http_guardrail_start,
+                                                zone->epoch);
+
+    if (zone->slot != GUARDRAIL_ZONE_NONE) {
+        zone->generation = zone->z.slots[zone->slot].generation;
+    }
+
+    now = ngx_http_guardrail_now(zone);
+    limits = zone->limits.elts;
+
+    for (i = 0; i < zone->limits.nelts; i++) {
+        (void) guardrail_pair_find_locked(&zone->z, &limits[i], now,
+                                          zone->epoch);
+        guardrail_zone_commit(&zone->z);
+    }
+}
