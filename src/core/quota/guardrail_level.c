@@ -222,7 +222,9 @@ guardrail_level_take_locked(guardrail_zone_t *z, const guardrail_want_t *want,
     if (want->entry->level) {
         l = &z->levels[want->entry->level - 1];
 
-        if (l->used[want->unit] > want->limit - want->amount) {
+        /* what needs nothing of it neither fails nor waits */
+
+        if (want->amount && l->used[want->unit] > want->limit - want->amount) {
             return GUARDRAIL_LEVEL_FULL;
         }
 
@@ -230,7 +232,9 @@ guardrail_level_take_locked(guardrail_zone_t *z, const guardrail_want_t *want,
 
         first = guardrail_queue_first(z, l, want->unit);
 
-        if (first && (want->ticket == 0 || first->ticket < want->ticket)) {
+        if (first && want->amount && want->limit != GUARDRAIL_NO_LIMIT
+            && (want->ticket == 0 || first->ticket < want->ticket))
+        {
             return GUARDRAIL_LEVEL_FULL;
         }
     }

@@ -69,13 +69,17 @@ unsigned guardrail_slot_free_locked(guardrail_zone_t *z, uint32_t slot,
 
 /*
  * Takes amount, if with it no more than the limit is in use, and nobody
- * waits who came before.  *lease is its index.
+ * waits who came before.  *lease is its index.  An amount of 0 waits for
+ * nobody, and is never too much; nor does one without a limit wait.
  */
 
 guardrail_level_rc_e guardrail_level_take_locked(guardrail_zone_t *z,
     const guardrail_want_t *want, uint64_t now, uint32_t *lease);
 
-/* the same, where it was granted: the waiter is gone after GUARDRAIL_LEVEL_OK */
+/*
+ * The same, where it was granted: the waiter is gone after GUARDRAIL_LEVEL_OK,
+ * and else still there.
+ */
 
 guardrail_level_rc_e guardrail_level_accept_locked(guardrail_zone_t *z,
     uint32_t waiter, uint64_t now, uint32_t *lease);
@@ -92,7 +96,8 @@ void guardrail_level_release_locked(guardrail_zone_t *z, uint32_t lease,
 
 /*
  * Keeps what a lease has in use until the second end, though the request is
- * gone.  Without room for a hold, or with end in the past, it is released.
+ * gone.  With end in the past, or later than GUARDRAIL_LEVEL_MAX_HOLD, and of
+ * uploads, it is released.
  */
 
 void guardrail_level_hold_locked(guardrail_zone_t *z, uint32_t lease,
@@ -104,8 +109,9 @@ void guardrail_level_expire_locked(guardrail_zone_t *z, uint64_t now);
 
 
 /*
- * Stands in line, behind all that came before: *ticket is 0 at the first
- * time, and kept.  FULL if as many wait as may.
+ * Stands in line, behind all that came before: want->ticket is 0 at the first
+ * time, and kept.  FULL if as many wait as may, and for uploads, which have
+ * no line; NEVER as above.
  */
 
 guardrail_level_rc_e guardrail_level_wait_locked(guardrail_zone_t *z,
@@ -144,7 +150,10 @@ uint32_t guardrail_level_retry_locked(const guardrail_zone_t *z,
     const guardrail_want_t *want, uint64_t now);
 
 
-/* for tests: 0 if the gauges are not the sums of the leases, or lists broken */
+/*
+ * For tests: 0 if gauges are not the sums of what they count, a list is
+ * broken, or a change is not committed.
+ */
 
 unsigned guardrail_level_check_locked(const guardrail_zone_t *z);
 

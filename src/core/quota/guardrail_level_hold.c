@@ -199,7 +199,7 @@ guardrail_level_retry_locked(const guardrail_zone_t *z,
     const guardrail_want_t *want, uint64_t now)
 {
     uint32_t                  i, seconds;
-    uint64_t                  held, used;
+    uint64_t                  end, held, used;
     const guardrail_level_t  *l;
     const guardrail_lease_t  *n;
 
@@ -235,11 +235,11 @@ guardrail_level_retry_locked(const guardrail_zone_t *z,
         used += n->amount;
 
         if (used > want->limit - want->amount) {
-            seconds = (uint32_t) ((n->end * (uint64_t) 1000 - now + 999)
-                                  / 1000);
+            end = n->end * (uint64_t) 1000;
+            seconds = (end > now) ? (uint32_t) ((end - now + 999) / 1000) : 1;
             break;
         }
     }
 
-    return seconds ? seconds : 1;
+    return seconds;
 }

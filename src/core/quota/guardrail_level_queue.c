@@ -232,7 +232,13 @@ guardrail_level_wait_locked(guardrail_zone_t *z, guardrail_want_t *want,
 
     head = z->head;
 
-    if (guardrail_level_waiting_locked(z, want) >= max_waiting) {
+    if (want->amount > want->limit) {
+        return GUARDRAIL_LEVEL_NEVER;
+    }
+
+    if (want->unit == GUARDRAIL_LEVEL_UPLOADS
+        || guardrail_level_waiting_locked(z, want) >= max_waiting)
+    {
         return GUARDRAIL_LEVEL_FULL;
     }
 
@@ -260,6 +266,7 @@ guardrail_level_wait_locked(guardrail_zone_t *z, guardrail_want_t *want,
     guardrail_zone_touch(z, &head->free_waiters, sizeof(uint32_t));
     guardrail_zone_touch(z, w, sizeof(guardrail_waiter_t));
     guardrail_zone_touch(z, s, sizeof(guardrail_slot_t));
+    guardrail_zone_touch(z, l, sizeof(guardrail_level_t));
 
     if (head->free_waiters) {
         head->free_waiters = w->mine.head;

@@ -178,7 +178,8 @@ typedef struct {
     uint64_t  forced;                   /* locks of dead processes */
     uint64_t  repairs;
     uint64_t  refusals[GUARDRAIL_ZONE_MAX_RATES + GUARDRAIL_LEVEL_UNITS];
-    uint64_t  unused[5];
+    uint64_t  unsaved;                  /* lines; not 0 is a mistake here */
+    uint64_t  unused[4];
 } guardrail_zone_stats_t;
 
 
@@ -342,6 +343,7 @@ guardrail_zone_touch(guardrail_zone_t *z, const void *p, size_t len)
 
             /* not reached: no change has so many lines; see the tests */
 
+            head->stats.unsaved++;
             return;
         }
 
