@@ -4,7 +4,7 @@
  */
 
 
-#include "quota/guardrail_rate.h"
+#include "quota/guardrail_rate_private.h"
 
 
 typedef struct {
@@ -24,8 +24,6 @@ static void guardrail_key_insert(guardrail_zone_t *z, guardrail_key_t *key,
     uint32_t i, uint32_t second);
 static uint32_t guardrail_pair_lookup(const guardrail_zone_t *z,
     const guardrail_limit_t *limit);
-static void guardrail_rate_load(const guardrail_zone_t *z,
-    guardrail_entry_t *e, uint32_t pair, guardrail_window_t *w);
 
 
 static inline uint32_t *
@@ -344,7 +342,7 @@ guardrail_pair_find_locked(guardrail_zone_t *z, const guardrail_limit_t *limit,
 }
 
 
-static void
+void
 guardrail_rate_load(const guardrail_zone_t *z, guardrail_entry_t *e,
     uint32_t pair, guardrail_window_t *w)
 {
@@ -355,6 +353,32 @@ guardrail_rate_load(const guardrail_zone_t *z, guardrail_entry_t *e,
     w->previous = c->previous;
     w->current = c->current;
     w->id = *guardrail_entry_number(e, pair) + z->head->pairs[pair].delta;
+}
+
+
+void
+guardrail_rate_store(guardrail_zone_t *z, guardrail_entry_t *e, uint32_t pair,
+    const guardrail_window_t *w)
+{
+    uint32_t              *number;
+    guardrail_pair_t      *p;
+    guardrail_counters_t  *c;
+
+    p = &z->head->pairs[pair];
+    c = guardrail_entry_counters(z, e, pair);
+    number = guardrail_entry_number(e, pair);
+
+    guardrail_zone_touch(z, number, sizeof(uint32_t));
+    guardrail_zone_touch(z, c, sizeof(guardrail_counters_t));
+
+    c->previous = w->previous;
+    c->current = w->current;
+    *number = w->id - p->delta;
+
+    if (*number > p->top) {
+        guardrail_zone_touch(z, p, sizeof(guardrail_pair_t));
+        p->top = *number;
+    }
 }
 
 

@@ -4,6 +4,7 @@
  */
 
 
+#include "quota/guardrail_rate_private.h"
 #include "quota/guardrail_state.h"
 
 
