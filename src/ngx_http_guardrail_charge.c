@@ -10,7 +10,6 @@
 #include "ngx_http_guardrail_module.h"
 
 
-static guardrail_rc_e ngx_http_guardrail_charge(void *opaque);
 static ngx_int_t ngx_http_guardrail_charge_place(
     ngx_http_guardrail_ctx_t *ctx, ngx_http_guardrail_place_t *place,
     ngx_uint_t judge);
@@ -57,7 +56,7 @@ ngx_http_guardrail_meter(ngx_http_guardrail_ctx_t *ctx)
 
 /* called by the body, with its counters at what has passed */
 
-static guardrail_rc_e
+guardrail_rc_e
 ngx_http_guardrail_charge(void *opaque)
 {
     ngx_http_guardrail_ctx_t *ctx = opaque;

@@ -81,6 +81,7 @@ struct ngx_http_guardrail_zone_s {
     ngx_uint_t                        rates;
     ngx_uint_t                        share;        /* full=share */
     ngx_str_t                         state;        /* a file, or empty */
+    uint64_t                          restore;      /* time of a load, ms */
 
     ngx_array_t                       limits;       /* guardrail_limit_t */
     uint32_t                          epoch;
@@ -275,6 +276,10 @@ char *ngx_http_guardrail_check_quotas(ngx_conf_t *cf, ngx_array_t *quotas);
 ngx_int_t ngx_http_guardrail_admit(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx, off_t length, ngx_uint_t body);
 
+/* called by the body, with its counters at what has passed; opaque is ctx */
+
+guardrail_rc_e ngx_http_guardrail_charge(void *opaque);
+
 /* what was judged under these limits before is charged to new quotas */
 
 ngx_int_t ngx_http_guardrail_charge_judged(ngx_http_guardrail_ctx_t *ctx);
@@ -384,8 +389,10 @@ void ngx_http_guardrail_fmt_quota(guardrail_fmt_t *f,
 
 /* state */
 
-void ngx_http_guardrail_load_state(ngx_http_guardrail_zone_t *zone,
-    ngx_log_t *log);
+/* at the making of a zone; returns its time then, now or later */
+
+uint64_t ngx_http_guardrail_load_state(ngx_http_guardrail_zone_t *zone,
+    uint64_t now, ngx_log_t *log);
 ngx_int_t ngx_http_guardrail_init_state(ngx_http_guardrail_zone_t *zone,
     ngx_cycle_t *cycle);
 void ngx_http_guardrail_exit_state(ngx_http_guardrail_zone_t *zone,

@@ -1,28 +1,689 @@
 
 /*
  * Copyright (C) nginx-guardrail authors
+ *
+ * Rates that survive a restart: state=FILE of guardrail_zone.  One worker
+ * writes it every ten seconds, in pieces, and the last one to exit writes it
+ * once more.  It becomes the file by its name at the end, so what is there is
+ * always whole; its checksum tells if the machine has lost some of it.
  */
 
 
 #include "ngx_http_guardrail_module.h"
 
+#include "codec/guardrail_crc32.h"
+#include "quota/guardrail_state.h"
 
-void
-ngx_http_guardrail_load_state(ngx_http_guardrail_zone_t *zone, ngx_log_t *log)
-{
-}
+
+#define NGX_HTTP_GUARDRAIL_WRITE_EVERY  10000   /* ms */
+
+/*
+ * A piece: buckets that are looked at, keys whose records are copied under
+ * the lock at a time, and how long the event loop has for others then.
+ */
+
+#define NGX_HTTP_GUARDRAIL_BUCKETS      1024
+#define NGX_HTTP_GUARDRAIL_WRITE_PAUSE  1       /* ms */
+
+#define NGX_HTTP_GUARDRAIL_BUFFER       65536
+
+
+typedef struct {
+    ngx_event_t                  event;
+    ngx_connection_t             dummy;         /* debug builds look at it */
+    ngx_http_guardrail_zone_t   *zone;
+    u_char                      *tmp;           /* the file until it is done */
+    u_char                      *buf;
+    size_t                       len;
+    ngx_fd_t                     fd;
+    ngx_uint_t                   writing;
+    ngx_uint_t                   failed;        /* and it was said */
+    uint32_t                     bucket;        /* the next one */
+    uint32_t                     crc;
+    uint64_t                     records;
+    guardrail_state_head_t       head;
+} ngx_http_guardrail_writer_t;
+
+
+static void ngx_http_guardrail_write_handler(ngx_event_t *ev);
+static ngx_int_t ngx_http_guardrail_begin_write(
+    ngx_http_guardrail_writer_t *w);
+static ngx_int_t ngx_http_guardrail_write_piece(
+    ngx_http_guardrail_writer_t *w);
+static ngx_int_t ngx_http_guardrail_write_bucket(
+    ngx_http_guardrail_writer_t *w, uint32_t bucket);
+static ngx_int_t ngx_http_guardrail_end_write(ngx_http_guardrail_writer_t *w);
+static ngx_int_t ngx_http_guardrail_put(ngx_http_guardrail_writer_t *w,
+    void *p, size_t len);
+static ngx_int_t ngx_http_guardrail_flush(ngx_http_guardrail_writer_t *w);
+static void ngx_http_guardrail_stop_write(ngx_http_guardrail_writer_t *w);
+static ngx_int_t ngx_http_guardrail_write_failed(
+    ngx_http_guardrail_writer_t *w, const char *what);
+static ngx_uint_t ngx_http_guardrail_is_newer(ngx_http_guardrail_zone_t *zone);
+static void ngx_http_guardrail_hash_name(ngx_http_guardrail_zone_t *zone,
+    uint64_t hash[2]);
+static const char *ngx_http_guardrail_check_file(ngx_fd_t fd, off_t size,
+    u_char *buf, guardrail_state_head_t *head);
+static const char *ngx_http_guardrail_check_secret(
+    ngx_http_guardrail_zone_t *zone, guardrail_state_head_t *head);
+static void ngx_http_guardrail_restore(ngx_http_guardrail_zone_t *zone,
+    ngx_fd_t fd, off_t size, u_char *buf, guardrail_state_head_t *head);
 
 
 ngx_int_t
 ngx_http_guardrail_init_state(ngx_http_guardrail_zone_t *zone,
     ngx_cycle_t *cycle)
 {
+    size_t                        len;
+    ngx_event_t                  *ev;
+    ngx_http_guardrail_writer_t  *w;
+
+    if (zone->state.len == 0) {
+        return NGX_OK;
+    }
+
+    w = ngx_pcalloc(cycle->pool, sizeof(ngx_http_guardrail_writer_t));
+    if (w == NULL) {
+        return NGX_ERROR;
+    }
+
+    len = zone->state.len + sizeof(".tmp");
+
+    w->tmp = ngx_pnalloc(cycle->pool, len);
+    w->buf = ngx_pnalloc(cycle->pool, NGX_HTTP_GUARDRAIL_BUFFER);
+
+    if (w->tmp == NULL || w->buf == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_sprintf(w->tmp, "%V.tmp%Z", &zone->state);
+
+    w->zone = zone;
+    w->dummy.fd = (ngx_socket_t) -1;
+    w->fd = NGX_INVALID_FILE;
+
+    zone->writer = w;
+
+    /* the first worker of a cycle, and its successor if it dies */
+
+    if (ngx_worker != 0) {
+        return NGX_OK;
+    }
+
+    ev = &w->event;
+
+    ev->handler = ngx_http_guardrail_write_handler;
+    ev->data = &w->dummy;
+    ev->log = cycle->log;
+    ev->cancelable = 1;
+
+    ngx_add_timer(ev, NGX_HTTP_GUARDRAIL_WRITE_EVERY);
+
     return NGX_OK;
 }
 
+
+static void
+ngx_http_guardrail_write_handler(ngx_event_t *ev)
+{
+    ngx_int_t                     rc;
+    ngx_http_guardrail_writer_t  *w;
+
+    w = (ngx_http_guardrail_writer_t *) (void *)
+        ((u_char *) ev - offsetof(ngx_http_guardrail_writer_t, event));
+
+    if (ngx_exiting) {
+
+        /* a worker of the new configuration does it */
+
+        ngx_http_guardrail_stop_write(w);
+        return;
+    }
+
+    rc = w->writing ? ngx_http_guardrail_write_piece(w)
+                    : ngx_http_guardrail_begin_write(w);
+
+    ngx_add_timer(ev, (rc == NGX_AGAIN) ? NGX_HTTP_GUARDRAIL_WRITE_PAUSE
+                                        : NGX_HTTP_GUARDRAIL_WRITE_EVERY);
+}
+
+
+/* the last one out */
 
 void
 ngx_http_guardrail_exit_state(ngx_http_guardrail_zone_t *zone,
     ngx_cycle_t *cycle)
 {
+    uint32_t                      i;
+    guardrail_slot_t             *s;
+    ngx_http_guardrail_writer_t  *w;
+
+    w = zone->writer;
+
+    if (w == NULL) {
+        return;
+    }
+
+    ngx_http_guardrail_stop_write(w);
+
+    for (i = 0; i < zone->z.n_slots; i++) {
+        s = &zone->z.slots[i];
+
+        if (s->pid && s->pid != (uint32_t) ngx_pid
+            && ngx_http_guardrail_alive((ngx_pid_t) s->pid, s->start))
+        {
+            return;
+        }
+    }
+
+    ngx_sprintf(w->tmp, "%V.end%Z", &zone->state);
+
+    if (ngx_http_guardrail_begin_write(w) == NGX_AGAIN) {
+        while (ngx_http_guardrail_write_piece(w) == NGX_AGAIN) { /* void */ }
+    }
+}
+
+
+/* NGX_AGAIN: there is more to write */
+
+static ngx_int_t
+ngx_http_guardrail_begin_write(ngx_http_guardrail_writer_t *w)
+{
+    ngx_http_guardrail_zone_t  *zone;
+
+    zone = w->zone;
+
+    if (ngx_http_guardrail_is_newer(zone)) {
+        return NGX_OK;
+    }
+
+    w->fd = ngx_open_file(w->tmp, NGX_FILE_WRONLY, NGX_FILE_TRUNCATE, 0600);
+
+    if (w->fd == NGX_INVALID_FILE) {
+        return ngx_http_guardrail_write_failed(w, ngx_open_file_n);
+    }
+
+    w->writing = 1;
+    w->bucket = 0;
+    w->crc = 0;
+    w->len = 0;
+    w->records = 0;
+
+    ngx_memzero(&w->head, sizeof(guardrail_state_head_t));
+    ngx_http_guardrail_hash_name(zone, w->head.zone);
+
+    ngx_http_guardrail_lock(zone);
+    guardrail_state_head_locked(&zone->z, &w->head);
+    ngx_http_guardrail_unlock(zone);
+
+    w->head.written = ngx_http_guardrail_now(zone);
+    w->head.kind = ngx_http_guardrail_secret_from;
+
+    if (ngx_http_guardrail_secret_from == ngx_http_guardrail_secret_file) {
+
+        /* it is kept elsewhere: enough to know it again */
+
+        guardrail_siphash(ngx_http_guardrail_secret, NULL, 0,
+                          (uint64_t *) (void *) w->head.secret);
+    } else {
+        ngx_memcpy(w->head.secret, ngx_http_guardrail_secret,
+                   GUARDRAIL_SIPHASH_KEY);
+    }
+
+    if (ngx_http_guardrail_put(w, &w->head, sizeof(guardrail_state_head_t))
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_AGAIN;
+}
+
+
+static ngx_int_t
+ngx_http_guardrail_write_piece(ngx_http_guardrail_writer_t *w)
+{
+    uint32_t  i, n, b;
+
+    for (n = 0;
+         n < NGX_HTTP_GUARDRAIL_BUCKETS && w->bucket < w->zone->z.n_buckets;
+         n++, w->bucket++)
+    {
+        b = w->bucket;
+
+        /* most are empty in a zone that is large enough; no lock is needed */
+
+        for (i = 0; i < GUARDRAIL_ZONE_WAYS && w->zone->z.buckets[b][i] == 0;
+             i++)
+        {
+            /* void */
+        }
+
+        if (i == GUARDRAIL_ZONE_WAYS) {
+            continue;
+        }
+
+        /* a bucket with keys costs as much as many without */
+
+        n += GUARDRAIL_ZONE_WAYS;
+
+        if (ngx_http_guardrail_write_bucket(w, b) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    if (w->bucket < w->zone->z.n_buckets) {
+        return NGX_AGAIN;
+    }
+
+    return ngx_http_guardrail_end_write(w);
+}
+
+
+static ngx_int_t
+ngx_http_guardrail_write_bucket(ngx_http_guardrail_writer_t *w,
+    uint32_t bucket)
+{
+    size_t                      size;
+    uint32_t                    i, n;
+    uint64_t                    now;
+    ngx_http_guardrail_zone_t  *zone;
+    guardrail_state_record_t    records[GUARDRAIL_ZONE_WAYS];
+
+    zone = w->zone;
+    now = ngx_http_guardrail_now(zone);
+    n = 0;
+
+    ngx_http_guardrail_lock(zone);
+
+    for (i = 0; i < GUARDRAIL_ZONE_WAYS; i++) {
+        if (zone->z.buckets[bucket][i]) {
+            n += guardrail_state_record_locked(&zone->z,
+                                         bucket * GUARDRAIL_ZONE_WAYS + i,
+                                         &w->head, now, &records[n]);
+        }
+    }
+
+    ngx_http_guardrail_unlock(zone);
+
+    size = guardrail_state_size(w->head.rates);
+
+    for (i = 0; i < n; i++) {
+        if (ngx_http_guardrail_put(w, &records[i], size) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    w->records += n;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_guardrail_end_write(ngx_http_guardrail_writer_t *w)
+{
+    guardrail_state_tail_t  tail;
+
+    ngx_memzero(&tail, sizeof(guardrail_state_tail_t));
+
+    tail.end = GUARDRAIL_STATE_END;
+    tail.records = w->records;
+
+    if (ngx_http_guardrail_put(w, &tail,
+                               offsetof(guardrail_state_tail_t, crc))
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    tail.crc = w->crc;
+
+    if (ngx_http_guardrail_put(w, &tail.crc,
+                               sizeof(guardrail_state_tail_t)
+                               - offsetof(guardrail_state_tail_t, crc))
+        != NGX_OK
+        || ngx_http_guardrail_flush(w) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    w->writing = 0;
+
+    if (ngx_close_file(w->fd) == NGX_FILE_ERROR) {
+        w->fd = NGX_INVALID_FILE;
+        return ngx_http_guardrail_write_failed(w, ngx_close_file_n);
+    }
+
+    w->fd = NGX_INVALID_FILE;
+
+    if (ngx_rename_file(w->tmp, w->zone->state.data) == NGX_FILE_ERROR) {
+        return ngx_http_guardrail_write_failed(w, ngx_rename_file_n);
+    }
+
+    w->failed = 0;
+    w->zone->z.head->written = w->head.written;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_guardrail_put(ngx_http_guardrail_writer_t *w, void *p, size_t len)
+{
+    if (len > NGX_HTTP_GUARDRAIL_BUFFER - w->len
+        && ngx_http_guardrail_flush(w) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(w->buf + w->len, p, len);
+
+    w->len += len;
+    w->crc = guardrail_crc32(w->crc, p, len);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_guardrail_flush(ngx_http_guardrail_writer_t *w)
+{
+    size_t   done;
+    ssize_t  n;
+
+    for (done = 0; done < w->len; done += (size_t) n) {
+        n = ngx_write_fd(w->fd, w->buf + done, w->len - done);
+
+        if (n <= 0) {
+            return ngx_http_guardrail_write_failed(w, "write()");
+        }
+    }
+
+    w->len = 0;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_guardrail_stop_write(ngx_http_guardrail_writer_t *w)
+{
+    if (w->fd != NGX_INVALID_FILE) {
+        (void) ngx_close_file(w->fd);
+        (void) ngx_delete_file(w->tmp);
+        w->fd = NGX_INVALID_FILE;
+    }
+
+    w->writing = 0;
+}
+
+
+/* said once: it is tried again every ten seconds */
+
+static ngx_int_t
+ngx_http_guardrail_write_failed(ngx_http_guardrail_writer_t *w,
+    const char *what)
+{
+    if (!w->failed) {
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, ngx_errno,
+                      "guardrail: the state of zone \"%V\" cannot be written: "
+                      "%s \"%s\" failed", &w->zone->name, what, w->tmp);
+        w->failed = 1;
+    }
+
+    ngx_http_guardrail_stop_write(w);
+
+    return NGX_ERROR;
+}
+
+
+/* of a zone that was made after this one: after a change of its size */
+
+static ngx_uint_t
+ngx_http_guardrail_is_newer(ngx_http_guardrail_zone_t *zone)
+{
+    ssize_t                  n;
+    ngx_fd_t                 fd;
+    guardrail_state_head_t   head;
+
+    fd = ngx_open_file(zone->state.data, NGX_FILE_RDONLY, NGX_FILE_OPEN, 0);
+
+    if (fd == NGX_INVALID_FILE) {
+        return 0;
+    }
+
+    n = ngx_read_fd(fd, &head, sizeof(guardrail_state_head_t));
+
+    (void) ngx_close_file(fd);
+
+    return n == (ssize_t) sizeof(guardrail_state_head_t)
+           && guardrail_state_valid(&head)
+           && head.id != zone->z.head->id
+           && head.created > zone->z.head->created;
+}
+
+
+static void
+ngx_http_guardrail_hash_name(ngx_http_guardrail_zone_t *zone,
+    uint64_t hash[2])
+{
+    static const uint8_t  key[GUARDRAIL_SIPHASH_KEY];
+
+    guardrail_siphash(key, zone->name.data, zone->name.len, hash);
+}
+
+
+/*
+ * When a zone is made: nobody else has it.  The time of the zone goes on from
+ * when the file was written, if the clock has been set back since.
+ */
+
+uint64_t
+ngx_http_guardrail_load_state(ngx_http_guardrail_zone_t *zone, uint64_t now,
+    ngx_log_t *log)
+{
+    off_t                    size;
+    u_char                  *buf;
+    ngx_fd_t                 fd;
+    const char              *error;
+    ngx_file_info_t          fi;
+    guardrail_state_head_t   head;
+
+    if (zone->state.len == 0) {
+        return now;
+    }
+
+    fd = ngx_open_file(zone->state.data, NGX_FILE_RDONLY, NGX_FILE_OPEN, 0);
+
+    if (fd == NGX_INVALID_FILE) {
+
+        if (ngx_errno != NGX_ENOENT) {
+            ngx_log_error(NGX_LOG_WARN, log, ngx_errno,
+                          ngx_open_file_n " \"%V\" failed, zone \"%V\" starts "
+                          "empty", &zone->state, &zone->name);
+        }
+
+        return now;
+    }
+
+    buf = ngx_alloc(NGX_HTTP_GUARDRAIL_BUFFER, log);
+
+    if (buf == NULL || ngx_fd_info(fd, &fi) == NGX_FILE_ERROR) {
+        error = "it cannot be read";
+
+    } else {
+        size = ngx_file_size(&fi);
+        error = ngx_http_guardrail_check_file(fd, size, buf, &head);
+
+        if (error == NULL) {
+            error = ngx_http_guardrail_check_secret(zone, &head);
+        }
+
+        if (error == NULL) {
+            now = ngx_max(now, head.written);
+            zone->restore = now;
+
+            ngx_http_guardrail_restore(zone, fd, size, buf, &head);
+        }
+    }
+
+    if (error) {
+        ngx_log_error(NGX_LOG_WARN, log, 0,
+                      "the state file \"%V\" is ignored, zone \"%V\" starts "
+                      "empty: %s", &zone->state, &zone->name, error);
+    }
+
+    if (buf) {
+        ngx_free(buf);
+    }
+
+    (void) ngx_close_file(fd);
+
+    return now;
+}
+
+
+/* NULL, or what is wrong */
+
+static const char *
+ngx_http_guardrail_check_file(ngx_fd_t fd, off_t size, u_char *buf,
+    guardrail_state_head_t *head)
+{
+    off_t                    at, end;
+    size_t                   len;
+    ssize_t                  n;
+    uint32_t                 crc;
+    guardrail_state_tail_t   tail;
+
+    if (size < (off_t) (sizeof(guardrail_state_head_t)
+                        + sizeof(guardrail_state_tail_t))
+        || pread(fd, head, sizeof(guardrail_state_head_t), 0)
+           != (ssize_t) sizeof(guardrail_state_head_t))
+    {
+        return "it is too short";
+    }
+
+    if (head->magic == GUARDRAIL_STATE_MAGIC
+        && head->version > GUARDRAIL_STATE_VERSION)
+    {
+        return "a later version of the module has written it";
+    }
+
+    if (!guardrail_state_valid(head)) {
+        return "it is not one of this module on this kind of machine";
+    }
+
+    end = size - (off_t) sizeof(guardrail_state_tail_t);
+
+    if (pread(fd, &tail, sizeof(guardrail_state_tail_t), end)
+        != (ssize_t) sizeof(guardrail_state_tail_t)
+        || tail.end != GUARDRAIL_STATE_END
+        || tail.records > (uint64_t) size
+        || (uint64_t) end != sizeof(guardrail_state_head_t)
+                             + tail.records * guardrail_state_size(head->rates))
+    {
+        return "it was not written to its end";
+    }
+
+    end += offsetof(guardrail_state_tail_t, crc);
+    crc = 0;
+
+    for (at = 0; at < end; at += n) {
+        len = (size_t) ngx_min(end - at, NGX_HTTP_GUARDRAIL_BUFFER);
+        n = pread(fd, buf, len, at);
+
+        if (n <= 0) {
+            return "it cannot be read";
+        }
+
+        crc = guardrail_crc32(crc, buf, (size_t) n);
+    }
+
+    return (crc == tail.crc) ? NULL : "its checksum is wrong";
+}
+
+
+/* keys are hashed under a secret: another one would not find them */
+
+static const char *
+ngx_http_guardrail_check_secret(ngx_http_guardrail_zone_t *zone,
+    guardrail_state_head_t *head)
+{
+    uint64_t                         hash[2];
+    ngx_http_guardrail_main_conf_t  *gmcf;
+
+    gmcf = zone->gmcf;
+
+    ngx_http_guardrail_hash_name(zone, hash);
+
+    if (hash[0] != head->zone[0] || hash[1] != head->zone[1]) {
+        return "it is that of another zone";
+    }
+
+    if (gmcf->secret_from == ngx_http_guardrail_secret_file) {
+        guardrail_siphash(gmcf->secret, NULL, 0, hash);
+
+        if (head->kind == ngx_http_guardrail_secret_file
+            && ngx_memcmp(hash, head->secret, sizeof(hash)) == 0)
+        {
+            return NULL;
+        }
+
+        return "its keys were hashed under another secret";
+    }
+
+    if (head->kind != ngx_http_guardrail_secret_random) {
+        return "its keys were hashed under another secret";
+    }
+
+    if (gmcf->secret_from == ngx_http_guardrail_secret_unset) {
+
+        /* the secret of before the restart */
+
+        ngx_memcpy(gmcf->secret, head->secret, GUARDRAIL_SIPHASH_KEY);
+        gmcf->secret_from = ngx_http_guardrail_secret_random;
+
+        return NULL;
+    }
+
+    if (ngx_memcmp(gmcf->secret, head->secret, GUARDRAIL_SIPHASH_KEY) != 0) {
+        return "its keys were hashed under another secret";
+    }
+
+    return NULL;
+}
+
+
+static void
+ngx_http_guardrail_restore(ngx_http_guardrail_zone_t *zone, ngx_fd_t fd,
+    off_t size, u_char *buf, guardrail_state_head_t *head)
+{
+    off_t                      at, end;
+    size_t                     len, done;
+    ssize_t                    n;
+    guardrail_state_record_t   r;
+
+    size -= (off_t) sizeof(guardrail_state_tail_t);
+    len = guardrail_state_size(head->rates);
+    end = size;
+
+    for (at = sizeof(guardrail_state_head_t); at < end; at += (off_t) done) {
+
+        n = pread(fd, buf, NGX_HTTP_GUARDRAIL_BUFFER, at);
+
+        if (n < (ssize_t) len) {
+            return;
+        }
+
+        for (done = 0;
+             done + len <= (size_t) n && at + (off_t) (done + len) <= end;
+             done += len)
+        {
+            ngx_memzero(&r, sizeof(guardrail_state_record_t));
+            ngx_memcpy(&r, buf + done, len);
+
+            guardrail_state_restore_locked(&zone->z, head, &r, zone->restore);
+        }
+    }
 }

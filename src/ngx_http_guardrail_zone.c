@@ -34,8 +34,11 @@ static char *ngx_http_guardrail_zone_param(ngx_conf_t *cf,
 static size_t ngx_http_guardrail_map_size(ngx_http_guardrail_zone_t *zone);
 static ngx_int_t ngx_http_guardrail_init_zone(ngx_shm_zone_t *shm_zone,
     void *data);
-static ngx_int_t ngx_http_guardrail_carve(ngx_http_guardrail_zone_t *zone);
-static void ngx_http_guardrail_say_changed(ngx_shm_zone_t *shm_zone);
+static ngx_int_t ngx_http_guardrail_carve(ngx_http_guardrail_zone_t *zone,
+    ngx_uint_t changed);
+static ngx_uint_t ngx_http_guardrail_has_changed(ngx_shm_zone_t *shm_zone);
+static void ngx_http_guardrail_name_pairs(ngx_http_guardrail_zone_t *zone,
+    uint64_t now);
 static ngx_uint_t ngx_http_guardrail_break_lock(
     ngx_http_guardrail_zone_t *zone);
 static void ngx_http_guardrail_register(ngx_http_guardrail_zone_t *zone);
@@ -363,6 +366,7 @@ ngx_http_guardrail_init_zone(ngx_shm_zone_t *shm_zone, void *data)
     ngx_http_guardrail_zone_t  *old = data;
 
     u_char                     *p;
+    ngx_uint_t                  changed;
     ngx_http_guardrail_zone_t  *zone;
 
     zone = shm_zone->data;
@@ -388,7 +392,13 @@ ngx_http_guardrail_init_zone(ngx_shm_zone_t *shm_zone, void *data)
 
     zone->epoch = 1;
 
-    ngx_http_guardrail_say_changed(shm_zone);
+    changed = ngx_http_guardrail_has_changed(shm_zone);
+
+    if (changed) {
+        ngx_log_error(NGX_LOG_WARN, shm_zone->shm.log, 0,
+                      "zone \"%V\" has another size or other rates than "
+                      "before, and starts empty", &zone->name);
+    }
 
     p = ngx_slab_alloc_locked(zone->shpool, sizeof(" in guardrail zone \"\"")
                                             + zone->name.len);
@@ -401,19 +411,19 @@ ngx_http_guardrail_init_zone(ngx_shm_zone_t *shm_zone, void *data)
     zone->shpool->log_ctx = p;
     zone->shpool->log_nomem = 0;
 
-    return ngx_http_guardrail_carve(zone);
+    return ngx_http_guardrail_carve(zone, changed);
 }
 
 
 /* all pages that are left, once: nobody else has them yet */
 
 static ngx_int_t
-ngx_http_guardrail_carve(ngx_http_guardrail_zone_t *zone)
+ngx_http_guardrail_carve(ngx_http_guardrail_zone_t *zone, ngx_uint_t changed)
 {
     void        *p;
     size_t       size;
     u_char       id[8];
-    uint64_t     now, random;
+    uint64_t     now, then, random;
     ngx_log_t   *log;
     ngx_time_t  *tp;
 
@@ -442,15 +452,21 @@ ngx_http_guardrail_carve(ngx_http_guardrail_zone_t *zone)
     tp = ngx_timeofday();
     now = (uint64_t) tp->sec * 1000 + tp->msec;
 
-    guardrail_zone_create(&zone->z, zone->shm_zone->shm.size, random, now,
-                          now - ngx_current_msec);
+    /* what the configuration counts comes first into the rooms of pairs */
+
+    ngx_http_guardrail_name_pairs(zone, now);
+
+    then = changed ? now : ngx_http_guardrail_load_state(zone, now, log);
+
+    guardrail_zone_create(&zone->z, zone->shm_zone->shm.size, random, then,
+                          then - ngx_current_msec);
 
     return NGX_OK;
 }
 
 
-static void
-ngx_http_guardrail_say_changed(ngx_shm_zone_t *shm_zone)
+static ngx_uint_t
+ngx_http_guardrail_has_changed(ngx_shm_zone_t *shm_zone)
 {
     ngx_uint_t        i;
     ngx_list_t       *list;
@@ -461,7 +477,7 @@ ngx_http_guardrail_say_changed(ngx_shm_zone_t *shm_zone)
 
         /* there was no configuration before this one */
 
-        return;
+        return 0;
     }
 
     list = (ngx_list_t *) (uintptr_t) &ngx_cycle->shared_memory;
@@ -477,14 +493,12 @@ ngx_http_guardrail_say_changed(ngx_shm_zone_t *shm_zone)
                                shm_zone->shm.name.len)
                    == 0)
             {
-                ngx_log_error(NGX_LOG_WARN, shm_zone->shm.log, 0,
-                              "zone \"%V\" has another size or other rates "
-                              "than before, and starts empty",
-                              &shm_zone->shm.name);
-                return;
+                return 1;
             }
         }
     }
+
+    return 0;
 }
 
 
@@ -597,10 +611,6 @@ ngx_http_guardrail_break_lock(ngx_http_guardrail_zone_t *zone)
 static void
 ngx_http_guardrail_register(ngx_http_guardrail_zone_t *zone)
 {
-    uint64_t            now;
-    ngx_uint_t          i;
-    guardrail_limit_t  *limits;
-
     zone->slot = guardrail_slot_register_locked(&zone->z, (uint32_t) ngx_pid,
                                                 ngx_http_guardrail_start,
                                                 zone->epoch);
@@ -609,7 +619,16 @@ ngx_http_guardrail_register(ngx_http_guardrail_zone_t *zone)
         zone->generation = zone->z.slots[zone->slot].generation;
     }
 
-    now = ngx_http_guardrail_now(zone);
+    ngx_http_guardrail_name_pairs(zone, ngx_http_guardrail_now(zone));
+}
+
+
+static void
+ngx_http_guardrail_name_pairs(ngx_http_guardrail_zone_t *zone, uint64_t now)
+{
+    ngx_uint_t          i;
+    guardrail_limit_t  *limits;
+
     limits = zone->limits.elts;
 
     for (i = 0; i < zone->limits.nelts; i++) {

@@ -223,7 +223,8 @@ typedef struct {
     uint64_t                ticket;
     uint32_t                epoch;      /* the newest configuration's */
     uint32_t                expired;    /* holds up to this second */
-    uint64_t                room_unused[2];
+    uint64_t                written;    /* when its state was saved, ms */
+    uint64_t                room_unused;
 
     /* gauges */
 
