@@ -29,8 +29,6 @@ static ngx_int_t ngx_http_guardrail_pass(ngx_http_request_t *r,
 static ngx_int_t ngx_http_guardrail_feed(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx, ngx_buf_t *b, size_t *offset);
 static ngx_int_t ngx_http_guardrail_end_of_body(ngx_http_guardrail_ctx_t *ctx);
-static ngx_int_t ngx_http_guardrail_excess(ngx_http_request_t *r,
-    ngx_http_guardrail_ctx_t *ctx);
 
 
 ngx_http_request_body_filter_pt  ngx_http_guardrail_next_request_body_filter;
@@ -189,7 +187,7 @@ ngx_http_guardrail_identity(ngx_http_request_t *r,
         if (ngx_http_guardrail_feed(r, ctx, cl->buf, &offset) != NGX_OK) {
             rc = ngx_http_guardrail_excess(r, ctx);
 
-            if (rc != NGX_OK) {
+            if (rc != NGX_DECLINED) {
                 return rc;
             }
         }
@@ -231,7 +229,7 @@ ngx_http_guardrail_coded(ngx_http_request_t *r,
             if (rc != NGX_OK) {
                 rc = ngx_http_guardrail_excess(r, ctx);
 
-                if (rc != NGX_OK) {
+                if (rc != NGX_DECLINED) {
                     return rc;
                 }
             }
@@ -387,26 +385,6 @@ ngx_http_guardrail_end_of_body(ngx_http_guardrail_ctx_t *ctx)
     if (ctx->mode == NGX_HTTP_GUARDRAIL_ON) {
         ctx->judged = 1;
     }
-
-    return NGX_OK;
-}
-
-
-/* a status, or NGX_OK in dry_run, where the rest passes uninspected */
-
-static ngx_int_t
-ngx_http_guardrail_excess(ngx_http_request_t *r,
-    ngx_http_guardrail_ctx_t *ctx)
-{
-    guardrail_body_close(&ctx->body);
-
-    if (ctx->mode != NGX_HTTP_GUARDRAIL_DRY_RUN) {
-        return ngx_http_guardrail_refuse(r, ctx);
-    }
-
-    ngx_http_guardrail_would_refuse(r, ctx);
-
-    ctx->inspect = 0;
 
     return NGX_OK;
 }

@@ -22,8 +22,6 @@ static ngx_int_t ngx_http_guardrail_judge(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx, ngx_uint_t late, off_t length);
 static ngx_int_t ngx_http_guardrail_plain_bound(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx);
-static ngx_int_t ngx_http_guardrail_enter_excess(ngx_http_request_t *r,
-    ngx_http_guardrail_ctx_t *ctx);
 static ngx_uint_t ngx_http_guardrail_is_judged(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx, guardrail_body_limits_t *limits,
     off_t length);
@@ -219,7 +217,7 @@ ngx_http_guardrail_judge(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
     if (ngx_http_guardrail_judge_head(r, ctx, ctx->conf, &limits, length)
         != GUARDRAIL_OK)
     {
-        return ngx_http_guardrail_enter_excess(r, ctx);
+        return ngx_http_guardrail_excess(r, ctx);
     }
 
     if (late && ngx_http_guardrail_is_judged(r, ctx, &limits, length)) {
@@ -285,21 +283,6 @@ ngx_http_guardrail_plain_bound(ngx_http_request_t *r,
 }
 
 
-/* the head alone is too much */
-
-static ngx_int_t
-ngx_http_guardrail_enter_excess(ngx_http_request_t *r,
-    ngx_http_guardrail_ctx_t *ctx)
-{
-    if (ctx->mode == NGX_HTTP_GUARDRAIL_DRY_RUN) {
-        ngx_http_guardrail_would_refuse(r, ctx);
-        return NGX_DECLINED;
-    }
-
-    return ngx_http_guardrail_refuse(r, ctx);
-}
-
-
 /* to its end, with the guard on, under equal limits */
 
 static ngx_uint_t
@@ -333,7 +316,7 @@ ngx_http_guardrail_cannot_judge(ngx_http_request_t *r,
     ngx_http_guardrail_set_verdict(ctx, GUARDRAIL_INTERNAL, 0, 0);
     ctx->error = error;
 
-    return ngx_http_guardrail_enter_excess(r, ctx);
+    return ngx_http_guardrail_excess(r, ctx);
 }
 
 

@@ -16,8 +16,6 @@ static ngx_int_t ngx_http_guardrail_late_piece(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx, u_char **p, size_t *len);
 static ngx_int_t ngx_http_guardrail_late_feed(ngx_http_guardrail_ctx_t *ctx,
     u_char *p, size_t len, size_t *used);
-static ngx_int_t ngx_http_guardrail_late_refuse(ngx_http_request_t *r,
-    ngx_http_guardrail_ctx_t *ctx);
 
 
 ngx_uint_t
@@ -124,7 +122,7 @@ ngx_http_guardrail_judge_late(ngx_http_request_t *r,
             ngx_http_guardrail_set_verdict(ctx, GUARDRAIL_INTERNAL, 0, 0);
             ctx->error = "the stored body cannot be read";
 
-            return ngx_http_guardrail_late_refuse(r, ctx);
+            return ngx_http_guardrail_excess(r, ctx);
         }
 
         if (rc == NGX_DONE) {
@@ -141,13 +139,13 @@ ngx_http_guardrail_judge_late(ngx_http_request_t *r,
         }
 
         if (rc != NGX_OK) {
-            return ngx_http_guardrail_late_refuse(r, ctx);
+            return ngx_http_guardrail_excess(r, ctx);
         }
     }
 
     if (guardrail_body_finish(&ctx->body) != GUARDRAIL_OK) {
         ngx_http_guardrail_take_verdict(ctx);
-        return ngx_http_guardrail_late_refuse(r, ctx);
+        return ngx_http_guardrail_excess(r, ctx);
     }
 
     guardrail_body_close(&ctx->body);
@@ -254,21 +252,4 @@ ngx_http_guardrail_late_feed(ngx_http_guardrail_ctx_t *ctx, u_char *p,
         ngx_http_guardrail_take_verdict(ctx);
         return NGX_DECLINED;
     }
-}
-
-
-/* a status, or NGX_OK in dry_run, where the rest is not inspected */
-
-static ngx_int_t
-ngx_http_guardrail_late_refuse(ngx_http_request_t *r,
-    ngx_http_guardrail_ctx_t *ctx)
-{
-    guardrail_body_close(&ctx->body);
-
-    if (ctx->mode == NGX_HTTP_GUARDRAIL_DRY_RUN) {
-        ngx_http_guardrail_would_refuse(r, ctx);
-        return NGX_OK;
-    }
-
-    return ngx_http_guardrail_refuse(r, ctx);
 }

@@ -308,7 +308,10 @@ ngx_uint_t ngx_http_guardrail_was_discarded(ngx_http_request_t *r);
 
 off_t ngx_http_guardrail_stored(ngx_http_request_t *r);
 
-/* NGX_OK, NGX_AGAIN (it waits, and the phases run again), or a status */
+/*
+ * NGX_OK, NGX_DECLINED in dry_run, NGX_AGAIN (it waits, and the phases run
+ * again), or a status.
+ */
 
 ngx_int_t ngx_http_guardrail_judge_late(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx);
@@ -342,9 +345,12 @@ void ngx_http_guardrail_set_verdict(ngx_http_guardrail_ctx_t *ctx,
 ngx_int_t ngx_http_guardrail_refuse(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx);
 
-/* dry_run: logs the verdict in ctx, once, and lets the body pass */
+/*
+ * The same in the mode of ctx: NGX_DECLINED in dry_run, where the verdict is
+ * logged, once, and the body passes uninspected.
+ */
 
-void ngx_http_guardrail_would_refuse(ngx_http_request_t *r,
+ngx_int_t ngx_http_guardrail_excess(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx);
 
 /* 413 as plain nginx does it, by client_max_body_size */

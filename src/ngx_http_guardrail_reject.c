@@ -111,17 +111,24 @@ ngx_http_guardrail_refuse(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx)
 }
 
 
-void
-ngx_http_guardrail_would_refuse(ngx_http_request_t *r,
-    ngx_http_guardrail_ctx_t *ctx)
+ngx_int_t
+ngx_http_guardrail_excess(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx)
 {
-    if (ctx->would) {
-        return;
+    guardrail_body_close(&ctx->body);
+
+    if (ctx->mode != NGX_HTTP_GUARDRAIL_DRY_RUN) {
+        return ngx_http_guardrail_refuse(r, ctx);
     }
 
-    ctx->would = 1;
+    ctx->inspect = 0;
 
-    ngx_http_guardrail_log(r, ctx, "would reject", ctx->conf->log_level);
+    if (!ctx->would) {
+        ctx->would = 1;
+
+        ngx_http_guardrail_log(r, ctx, "would reject", ctx->conf->log_level);
+    }
+
+    return NGX_DECLINED;
 }
 
 
