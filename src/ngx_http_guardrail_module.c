@@ -40,7 +40,7 @@ ngx_module_t  ngx_http_guardrail_module = {
     ngx_http_guardrail_init_worker,        /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
-    ngx_http_guardrail_reject_exit,        /* exit process */
+    ngx_http_guardrail_log_exit,           /* exit process */
     NULL,                                  /* exit master */
     NGX_MODULE_V1_PADDING
 };

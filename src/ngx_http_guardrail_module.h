@@ -11,7 +11,8 @@
  *   gate         PREACCESS and PRECONTENT, reading the body
  *   late         bodies that were read before the gate
  *   body_filter  buffers -> core/body -> HTTP status
- *   reject       a verdict: the log line, the body that vanishes
+ *   reject       a verdict: the body that vanishes
+ *   log          a verdict: the line in the error log
  *   answer       a verdict: what the client is told
  *   worker       budget, stepping aside, decoder memory of this worker
  *   variables    what logs and other modules are told
@@ -358,6 +359,14 @@ ngx_int_t ngx_http_guardrail_excess(ngx_http_request_t *r,
 ngx_int_t ngx_http_guardrail_refuse_plain(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx, uint64_t limit, uint64_t observed);
 
+
+/* log */
+
+/* verdict is "rejected" or "would reject" */
+
+void ngx_http_guardrail_log(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx, const char *verdict, ngx_uint_t level);
+
 /* a client that went away while its body was read; at the end of a request */
 
 void ngx_http_guardrail_log_aborted(ngx_http_request_t *r,
@@ -382,7 +391,7 @@ ngx_uint_t ngx_http_guardrail_has_limit(ngx_http_guardrail_ctx_t *ctx);
 
 ngx_uint_t ngx_http_guardrail_log_allowed(ngx_uint_t kind);
 
-void ngx_http_guardrail_reject_exit(ngx_cycle_t *cycle);
+void ngx_http_guardrail_log_exit(ngx_cycle_t *cycle);
 
 
 /* answer */
