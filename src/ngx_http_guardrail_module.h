@@ -179,6 +179,7 @@ struct ngx_http_guardrail_ctx_s {
     unsigned                          inspect:1;    /* the filter is to judge */
     unsigned                          judged:1;     /* to its end, mode on */
     unsigned                          waiting:1;    /* stands in the queue */
+    unsigned                          calling:1;    /* the reader, just now */
     unsigned                          refused:1;
     unsigned                          would:1;      /* dry_run: excess seen */
     unsigned                          declared:1;   /* by Content-Length */
