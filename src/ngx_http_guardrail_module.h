@@ -106,7 +106,7 @@ typedef struct {
 typedef struct {
     guardrail_coding_e                coding;
     ngx_str_t                         encoding;     /* the first coding */
-    ngx_str_t                         type;         /* lower case */
+    ngx_str_t                         type;         /* of the first line */
     ngx_uint_t                        types;        /* Content-Type lines */
     ngx_uint_t                        uri_changes;  /* of r, then */
 
