@@ -31,6 +31,15 @@
 #include "fmt/guardrail_fmt.h"
 
 
+/* what only refusals do is kept out of the cache lines of what passes */
+
+#if (__GNUC__)
+#define ngx_http_guardrail_cold  __attribute__((cold))
+#else
+#define ngx_http_guardrail_cold
+#endif
+
+
 #define NGX_HTTP_GUARDRAIL_OFF      0
 #define NGX_HTTP_GUARDRAIL_ON       1
 #define NGX_HTTP_GUARDRAIL_DRY_RUN  2
@@ -332,33 +341,36 @@ ngx_int_t ngx_http_guardrail_request_body_filter(ngx_http_request_t *r,
 
 /* takes the verdict of ctx->body over */
 
-void ngx_http_guardrail_take_verdict(ngx_http_guardrail_ctx_t *ctx);
+ngx_http_guardrail_cold void ngx_http_guardrail_take_verdict(
+    ngx_http_guardrail_ctx_t *ctx);
 
 /* sets a verdict that is not the body's */
 
-void ngx_http_guardrail_set_verdict(ngx_http_guardrail_ctx_t *ctx,
-    guardrail_rc_e rc, uint64_t limit, uint64_t observed);
+ngx_http_guardrail_cold void ngx_http_guardrail_set_verdict(
+    ngx_http_guardrail_ctx_t *ctx, guardrail_rc_e rc, uint64_t limit,
+    uint64_t observed);
 
 /*
  * Refuses by the verdict in ctx: logs, makes the body vanish, drops
  * keep-alive.  Returns the HTTP status, to be returned by the caller.
  */
 
-ngx_int_t ngx_http_guardrail_refuse(ngx_http_request_t *r,
-    ngx_http_guardrail_ctx_t *ctx);
+ngx_http_guardrail_cold ngx_int_t ngx_http_guardrail_refuse(
+    ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx);
 
 /*
  * The same in the mode of ctx: NGX_DECLINED in dry_run, where the verdict is
  * logged, once, and the body passes uninspected.
  */
 
-ngx_int_t ngx_http_guardrail_excess(ngx_http_request_t *r,
-    ngx_http_guardrail_ctx_t *ctx);
+ngx_http_guardrail_cold ngx_int_t ngx_http_guardrail_excess(
+    ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx);
 
 /* 413 as plain nginx does it, by client_max_body_size */
 
-ngx_int_t ngx_http_guardrail_refuse_plain(ngx_http_request_t *r,
-    ngx_http_guardrail_ctx_t *ctx, uint64_t limit, uint64_t observed);
+ngx_http_guardrail_cold ngx_int_t ngx_http_guardrail_refuse_plain(
+    ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx, uint64_t limit,
+    uint64_t observed);
 
 
 /* log */
