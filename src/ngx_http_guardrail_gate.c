@@ -7,9 +7,10 @@
  *
  * Who owns the request while its body is read: as in the mirror module,
  * ngx_http_read_client_request_body() takes a reference and may call our
- * handler at once or later; the phase handler gives the phase engine's own
- * reference back with ngx_http_finalize_request(r, NGX_DONE) and returns
- * NGX_DONE, and the handler runs the phases again, from this handler on.
+ * handler at once or later.  At once: the phase handler gives that reference
+ * back, and the phases go on.  Later: it gives the phase engine's own back
+ * with ngx_http_finalize_request(r, NGX_DONE) and returns NGX_DONE, and the
+ * handler runs the phases again, from this handler on.
  */
 
 
@@ -483,11 +484,23 @@ ngx_http_guardrail_read(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx)
     ngx_int_t  rc;
 
     ctx->state = ngx_http_guardrail_reading;
+    ctx->calling = 1;
 
     rc = ngx_http_read_client_request_body(r, ngx_http_guardrail_body_handler);
 
+    ctx->calling = 0;
+
     if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
         return rc;
+    }
+
+    if (ctx->state == ngx_http_guardrail_levels) {
+
+        /* all of it was there: give the reader's reference back, and go on */
+
+        r->main->count--;
+
+        return ngx_http_guardrail_run_levels(r, ctx);
     }
 
     ngx_http_finalize_request(r, NGX_DONE);
@@ -513,5 +526,8 @@ ngx_http_guardrail_body_handler(ngx_http_request_t *r)
     r->preserve_body = 1;
 
     r->write_event_handler = ngx_http_core_run_phases;
-    ngx_http_core_run_phases(r);
+
+    if (!ctx->calling) {
+        ngx_http_core_run_phases(r);
+    }
 }

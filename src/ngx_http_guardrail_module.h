@@ -30,6 +30,15 @@
 #include "ngx_http_guardrail_quota.h"
 
 
+/* what only refusals do is kept out of the cache lines of what passes */
+
+#if (__GNUC__)
+#define ngx_http_guardrail_cold  __attribute__((cold))
+#else
+#define ngx_http_guardrail_cold
+#endif
+
+
 #define NGX_HTTP_GUARDRAIL_OFF      0
 #define NGX_HTTP_GUARDRAIL_ON       1
 #define NGX_HTTP_GUARDRAIL_DRY_RUN  2
@@ -115,7 +124,7 @@ typedef struct {
 typedef struct {
     guardrail_coding_e                coding;
     ngx_str_t                         encoding;     /* the first coding */
-    ngx_str_t                         type;         /* lower case */
+    ngx_str_t                         type;         /* of the first line */
     ngx_uint_t                        types;        /* Content-Type lines */
     ngx_uint_t                        uri_changes;  /* of r, then */
 
@@ -190,6 +199,7 @@ struct ngx_http_guardrail_ctx_s {
     unsigned                          inspect:1;    /* the filter is to judge */
     unsigned                          judged:1;     /* to its end, mode on */
     unsigned                          waiting:1;    /* stands in the queue */
+    unsigned                          calling:1;    /* the reader, just now */
     unsigned                          refused:1;
     unsigned                          would:1;      /* dry_run: excess seen */
     unsigned                          declared:1;   /* by Content-Length */
@@ -348,33 +358,36 @@ ngx_int_t ngx_http_guardrail_request_body_filter(ngx_http_request_t *r,
 
 /* takes the verdict of ctx->body over */
 
-void ngx_http_guardrail_take_verdict(ngx_http_guardrail_ctx_t *ctx);
+ngx_http_guardrail_cold void ngx_http_guardrail_take_verdict(
+    ngx_http_guardrail_ctx_t *ctx);
 
 /* sets a verdict that is not the body's */
 
-void ngx_http_guardrail_set_verdict(ngx_http_guardrail_ctx_t *ctx,
-    guardrail_rc_e rc, uint64_t limit, uint64_t observed);
+ngx_http_guardrail_cold void ngx_http_guardrail_set_verdict(
+    ngx_http_guardrail_ctx_t *ctx, guardrail_rc_e rc, uint64_t limit,
+    uint64_t observed);
 
 /*
  * Refuses by the verdict in ctx: logs, makes the body vanish, drops
  * keep-alive.  Returns the HTTP status, to be returned by the caller.
  */
 
-ngx_int_t ngx_http_guardrail_refuse(ngx_http_request_t *r,
-    ngx_http_guardrail_ctx_t *ctx);
+ngx_http_guardrail_cold ngx_int_t ngx_http_guardrail_refuse(
+    ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx);
 
 /*
  * The same in the mode of ctx: NGX_DECLINED in dry_run, where the verdict is
  * logged, once, and the body passes uninspected.
  */
 
-ngx_int_t ngx_http_guardrail_excess(ngx_http_request_t *r,
-    ngx_http_guardrail_ctx_t *ctx);
+ngx_http_guardrail_cold ngx_int_t ngx_http_guardrail_excess(
+    ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx);
 
 /* 413 as plain nginx does it, by client_max_body_size */
 
-ngx_int_t ngx_http_guardrail_refuse_plain(ngx_http_request_t *r,
-    ngx_http_guardrail_ctx_t *ctx, uint64_t limit, uint64_t observed);
+ngx_http_guardrail_cold ngx_int_t ngx_http_guardrail_refuse_plain(
+    ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx, uint64_t limit,
+    uint64_t observed);
 
 
 /* log */
