@@ -26,6 +26,7 @@ compile() {
 }
 
 compile backend t/bench/backend.c
+compile posts t/bench/posts.c
 compile inflate t/bench/inflate.c -lz
 compile ndjson t/bench/ndjson.c src/core/*/*.c -lz
 compile quota t/bench/quota.c src/core/quota/*.c
