@@ -24,8 +24,12 @@ static void guardrail_key_insert(guardrail_zone_t *z, guardrail_key_t *key,
     uint32_t i, uint32_t second);
 static uint32_t guardrail_pair_lookup(const guardrail_zone_t *z,
     const guardrail_limit_t *limit);
+static inline unsigned guardrail_pair_free(const guardrail_zone_t *z,
+    const guardrail_pair_t *p, uint32_t second);
 static void guardrail_rate_load(const guardrail_zone_t *z,
     guardrail_entry_t *e, uint32_t pair, guardrail_window_t *w);
+static void guardrail_rate_note(guardrail_rate_t *r, guardrail_entry_t *e,
+    uint64_t amount);
 
 
 static inline uint32_t *
@@ -290,6 +294,16 @@ guardrail_pair_lookup(const guardrail_zone_t *z,
 }
 
 
+static inline unsigned
+guardrail_pair_free(const guardrail_zone_t *z, const guardrail_pair_t *p,
+    uint32_t second)
+{
+    return p->unit == 0
+           || (p->epoch < z->head->epoch
+               && (uint64_t) p->used + 2 * (uint64_t) p->period <= second);
+}
+
+
 uint32_t
 guardrail_pair_find_locked(guardrail_zone_t *z, const guardrail_limit_t *limit,
     uint64_t now, uint32_t epoch)
@@ -314,15 +328,19 @@ guardrail_pair_find_locked(guardrail_zone_t *z, const guardrail_limit_t *limit,
             p->epoch = epoch;
         }
 
+        if (guardrail_pair_free(z, p, second)) {
+
+            /* not the next pair's, before this one is charged */
+
+            guardrail_zone_touch(z, p, sizeof(guardrail_pair_t));
+            p->used = second;
+        }
+
         return i;
     }
 
-    for (i = 0, p = z->head->pairs; i < z->rates; i++, p++) {
-
-        if (p->unit == 0
-            || (p->epoch < z->head->epoch
-                && (uint64_t) p->used + 2 * (uint64_t) p->period <= second))
-        {
+    for (i = 0; i < z->rates; i++) {
+        if (guardrail_pair_free(z, &z->head->pairs[i], second)) {
             break;
         }
     }
@@ -331,11 +349,13 @@ guardrail_pair_find_locked(guardrail_zone_t *z, const guardrail_limit_t *limit,
         return GUARDRAIL_ZONE_NONE;
     }
 
+    p = &z->head->pairs[i];
+
     guardrail_zone_touch(z, p, sizeof(guardrail_pair_t));
 
     p->unit = (uint32_t) limit->unit + 1;
     p->period = limit->period;
-    p->top += 2;
+    p->top += GUARDRAIL_PAIR_GAP;
     p->delta = (uint32_t) (second / limit->period) - p->top;
     p->used = second;
     p->epoch = epoch;
@@ -394,6 +414,7 @@ guardrail_rate_charge_locked(guardrail_zone_t *z, guardrail_entry_t *e,
 {
     uint32_t               i, *number, second;
     uint64_t               until;
+    unsigned               newer;
     guardrail_pair_t      *p;
     guardrail_counters_t  *c;
 
@@ -431,17 +452,39 @@ guardrail_rate_charge_locked(guardrail_zone_t *z, guardrail_entry_t *e,
         e->keep_until = (uint32_t) until;
     }
 
-    if (*number > p->top || p->used != second) {
+    newer = (*number - p->top - 1 < INT32_MAX);
+
+    if (newer || second > p->used) {
         guardrail_zone_touch(z, p, sizeof(guardrail_pair_t));
 
-        p->top = (*number > p->top) ? *number : p->top;
-        p->used = second;
+        p->top = newer ? *number : p->top;
+        p->used = (second > p->used) ? second : p->used;
     }
 
-    if (r->number[0] != *number) {
+    guardrail_rate_note(r, e, amount);
+}
+
+
+/* what this request has charged, for a give-back */
+
+static void
+guardrail_rate_note(guardrail_rate_t *r, guardrail_entry_t *e,
+    uint64_t amount)
+{
+    if (r->entry != e || r->generation != e->generation) {
+
+        /* what was charged before was forgotten with the entry */
+
+        r->entry = e;
+        r->generation = e->generation;
+        r->charged[0] = 0;
+        r->charged[1] = 0;
+    }
+
+    if (r->number[0] != r->window.id) {
         r->number[1] = r->number[0];
         r->charged[1] = r->charged[0];
-        r->number[0] = *number;
+        r->number[0] = r->window.id;
         r->charged[0] = 0;
     }
 
@@ -467,20 +510,14 @@ guardrail_rate_give_back_locked(guardrail_zone_t *z,
 
     e = guardrail_zone_entry(z, key->entry);
 
-    if (e->generation != key->generation) {
-
-        /* another key stands there: ours was forgotten */
-
+    if (r->entry != e || r->generation != e->generation) {
         return;
     }
 
     c = guardrail_entry_counters(z, e, i);
 
     guardrail_zone_touch(z, c, sizeof(guardrail_counters_t));
-
-    w.previous = c->previous;
-    w.current = c->current;
-    w.id = *guardrail_entry_number(e, i);
+    guardrail_rate_load(z, e, i, &w);
 
     for (k = 0; k < 2 && amount; k++) {
         part = (r->charged[k] < amount) ? r->charged[k] : amount;
@@ -494,7 +531,5 @@ guardrail_rate_give_back_locked(guardrail_zone_t *z,
     c->previous = w.previous;
     c->current = w.current;
 
-    r->window.previous = w.previous;
-    r->window.current = w.current;
-    r->window.id = w.id + z->head->pairs[i].delta;
+    r->window = w;
 }
