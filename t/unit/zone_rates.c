@@ -910,13 +910,13 @@ test_give_back_other_room(void)
 
     tap_is_u64(guardrail_pair_find_locked(&b.z, &r.limit, NOW, 1), 0,
                "a pair");
-    guardrail_rate_charge_locked(&b.z, e, &r, NOW, 90);
+    guardrail_rate_charge_locked(&b.z, e, &r, NOW + 2000, 90);
 
     /* another configuration: its room is given away, it takes the next */
 
     (void) guardrail_pair_find_locked(&b.z, &limits[5], NOW, 1);
 
-    at = NOW + 3000;
+    at = NOW + 5000;
     tap_is_u64(guardrail_pair_find_locked(&b.z, &taker.limit, at, 2), 0,
                "another one in its room");
 

@@ -6,6 +6,13 @@
 
 #include "quota/guardrail_rate.h"
 
+/* GUARDRAIL_ZONE_SCALAR is for tests of what other machines do */
+
+#if defined(__SSE2__) && !defined(GUARDRAIL_ZONE_SCALAR)
+#define GUARDRAIL_RATE_SSE2  1
+#include <emmintrin.h>
+#endif
+
 
 typedef struct {
     uint64_t  previous;
@@ -16,6 +23,8 @@ typedef struct {
 static inline void guardrail_key_buckets(const guardrail_zone_t *z,
     const uint64_t hash[2], uint32_t b[2]);
 static inline uint32_t guardrail_key_tag(const uint64_t hash[2]);
+static inline uint32_t guardrail_key_matches(
+    const uint32_t bucket[GUARDRAIL_ZONE_WAYS], uint32_t tag);
 static uint32_t guardrail_key_lookup(const guardrail_zone_t *z,
     const uint64_t hash[2]);
 static uint32_t guardrail_key_room(const guardrail_zone_t *z,
@@ -75,10 +84,45 @@ guardrail_key_tag(const uint64_t hash[2])
 }
 
 
+/* which of a bucket's tags are this one: a bit for each */
+
+static inline uint32_t
+guardrail_key_matches(const uint32_t bucket[GUARDRAIL_ZONE_WAYS],
+    uint32_t tag)
+{
+#if (GUARDRAIL_RATE_SSE2)
+
+    __m128i         a, b, t;
+    const __m128i  *p;
+
+    p = (const __m128i *) (const void *) bucket;
+    t = _mm_set1_epi32((int) tag);
+
+    a = _mm_packs_epi32(_mm_cmpeq_epi32(_mm_load_si128(p), t),
+                        _mm_cmpeq_epi32(_mm_load_si128(p + 1), t));
+    b = _mm_packs_epi32(_mm_cmpeq_epi32(_mm_load_si128(p + 2), t),
+                        _mm_cmpeq_epi32(_mm_load_si128(p + 3), t));
+
+    return (uint32_t) _mm_movemask_epi8(_mm_packs_epi16(a, b));
+
+#else
+
+    uint32_t  i, matches;
+
+    for (matches = 0, i = 0; i < GUARDRAIL_ZONE_WAYS; i++) {
+        matches |= (uint32_t) (bucket[i] == tag) << i;
+    }
+
+    return matches;
+
+#endif
+}
+
+
 void
 guardrail_key_prefetch(const guardrail_zone_t *z, const guardrail_key_t *key)
 {
-    uint32_t  b[2];
+    uint32_t  b[2], k, tag, matches;
 
     if (key->entry != GUARDRAIL_ZONE_NONE) {
         __builtin_prefetch(guardrail_zone_entry(z, key->entry), 1);
@@ -86,9 +130,22 @@ guardrail_key_prefetch(const guardrail_zone_t *z, const guardrail_key_t *key)
     }
 
     guardrail_key_buckets(z, key->hash, b);
+    tag = guardrail_key_tag(key->hash);
 
-    __builtin_prefetch(z->buckets[b[0]]);
     __builtin_prefetch(z->buckets[b[1]]);
+
+    /* tags may change meanwhile: this is a guess, and find looks again */
+
+    for (k = 0; k < 2; k++) {
+        matches = guardrail_key_matches(z->buckets[b[k]], tag);
+
+        if (matches) {
+            __builtin_prefetch(guardrail_zone_entry(z,
+                                   b[k] * GUARDRAIL_ZONE_WAYS
+                                   + (uint32_t) __builtin_ctz(matches)), 1);
+            return;
+        }
+    }
 }
 
 
@@ -146,23 +203,20 @@ guardrail_key_find_locked(guardrail_zone_t *z, guardrail_key_t *key,
 static uint32_t
 guardrail_key_lookup(const guardrail_zone_t *z, const uint64_t hash[2])
 {
-    uint32_t            b[2], i, k, n, tag;
-    const uint32_t     *bucket;
+    uint32_t            b[2], k, n, tag, matches;
     guardrail_entry_t  *e;
 
     guardrail_key_buckets(z, hash, b);
     tag = guardrail_key_tag(hash);
 
     for (k = 0; k < 2; k++) {
-        bucket = z->buckets[b[k]];
 
-        for (i = 0; i < GUARDRAIL_ZONE_WAYS; i++) {
-
-            if (bucket[i] != tag) {
-                continue;
-            }
-
-            n = b[k] * GUARDRAIL_ZONE_WAYS + i;
+        for (matches = guardrail_key_matches(z->buckets[b[k]], tag);
+             matches;
+             matches &= matches - 1)
+        {
+            n = b[k] * GUARDRAIL_ZONE_WAYS
+                + (uint32_t) __builtin_ctz(matches);
             e = guardrail_zone_entry(z, n);
 
             if (e->hash[0] == hash[0] && e->hash[1] == hash[1]) {

@@ -59,7 +59,7 @@ typedef enum {
 } guardrail_rate_rc_e;
 
 
-/* before the lock is taken: loads what find will look at */
+/* before the lock is taken: waits for what find will look at, outside of it */
 
 void guardrail_key_prefetch(const guardrail_zone_t *z,
     const guardrail_key_t *key);
