@@ -216,9 +216,10 @@ ngx_http_guardrail_say_arg(ngx_http_request_t *r,
 
     if (other) {
         ngx_sprintf(p, "%s \"%V\" and \"%V\" %s%Z", what, name, other,
-                    guardrail_arg_error(rc, other != NULL));
+                    guardrail_arg_error(rc, 1));
     } else {
-        ngx_sprintf(p, "%s \"%V\" %s%Z", what, name, guardrail_arg_error(rc, other != NULL));
+        ngx_sprintf(p, "%s \"%V\" %s%Z", what, name,
+                    guardrail_arg_error(rc, 0));
     }
 
     return NGX_DECLINED;

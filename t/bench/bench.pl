@@ -896,4 +896,17 @@ sub quota {
     table('Rates, arithmetic alone, in the cache, M/s', @columns);
 
     row(split /\s{2,}/) for @lines;
+
+    my $some = $quick ? "'1 M'" : '';
+
+    ($head, @lines) = split /\n/, `taskset -c $core $data/zone $some`;
+    (undef, @columns) = split ' ', $head;
+
+    table('Charges of a zone, M/s', @columns, 'bar', '');
+
+    for (@lines) {
+        my @cells = split /\s{2,}/;
+
+        row(@cells, /^1 M tenants, 256/ ? bar($cells[1], '>=', 2) : ('', ''));
+    }
 }
