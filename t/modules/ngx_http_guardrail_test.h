@@ -20,6 +20,7 @@ typedef struct {
     ngx_flag_t  skip;
     ngx_str_t   uri;
     ngx_str_t   body;
+    ngx_msec_t  later;
     ngx_str_t   zone;
 } ngx_http_test_loc_conf_t;
 
