@@ -139,7 +139,6 @@ struct ngx_http_guardrail_ctx_s {
 
     guardrail_body_t                  body;
     guardrail_alloc_t                 alloc;
-    size_t                            decoder_size;
 
     ngx_http_guardrail_head_t         head;
 
@@ -423,9 +422,10 @@ void ngx_http_guardrail_leave_queue(ngx_http_guardrail_ctx_t *ctx);
 
 void ngx_http_guardrail_init_alloc(ngx_http_guardrail_ctx_t *ctx);
 
-/* bytes that the decoders alive in this worker hold */
+/* limit and observed of ctx, whose decoder did not get so many bytes */
 
-size_t ngx_http_guardrail_decoder_memory(void);
+void ngx_http_guardrail_decoder_refused(ngx_http_guardrail_ctx_t *ctx,
+    uint64_t wanted);
 
 
 /* variables */

@@ -36,10 +36,15 @@ static void ngx_http_guardrail_resume(ngx_event_t *ev);
 static void ngx_http_guardrail_wake(ngx_http_guardrail_ctx_t *ctx);
 static void ngx_http_guardrail_keep_handler(ngx_event_t *ev);
 static void ngx_http_guardrail_unkeep(void);
-static void *ngx_http_guardrail_alloc(void *opaque, size_t size);
-static void ngx_http_guardrail_release(void *opaque, void *p);
-static void *ngx_http_guardrail_check_alloc(void *opaque, size_t size);
-static void ngx_http_guardrail_check_free(void *opaque, void *p);
+static size_t ngx_http_guardrail_decoder_limit(ngx_http_guardrail_ctx_t *ctx);
+static void *ngx_http_guardrail_alloc(void *opaque, size_t size,
+    size_t window);
+static void ngx_http_guardrail_release(void *opaque, void *p, size_t size,
+    size_t window);
+static void *ngx_http_guardrail_check_alloc(void *opaque, size_t size,
+    size_t window);
+static void ngx_http_guardrail_check_free(void *opaque, void *p, size_t size,
+    size_t window);
 
 
 ngx_http_guardrail_worker_t  ngx_http_guardrail_worker;
@@ -239,25 +244,44 @@ ngx_http_guardrail_init_alloc(ngx_http_guardrail_ctx_t *ctx)
 }
 
 
-size_t
-ngx_http_guardrail_decoder_memory(void)
+void
+ngx_http_guardrail_decoder_refused(ngx_http_guardrail_ctx_t *ctx,
+    uint64_t wanted)
 {
-    return ngx_http_guardrail_decoders;
+    ctx->limit = ngx_http_guardrail_decoder_limit(ctx);
+    ctx->observed = ngx_http_guardrail_decoders + wanted;
+
+    if (ctx->observed <= ctx->limit) {
+
+        /* the whole would have had room: it was the half of large windows */
+
+        ctx->limit /= 2;
+        ctx->observed = ngx_http_guardrail_large_decoders + wanted;
+    }
 }
 
 
-static void *
-ngx_http_guardrail_alloc(void *opaque, size_t size)
+static size_t
+ngx_http_guardrail_decoder_limit(ngx_http_guardrail_ctx_t *ctx)
 {
-    ngx_http_guardrail_ctx_t *ctx = opaque;
-
-    void                            *p;
-    size_t                           limit;
     ngx_http_guardrail_main_conf_t  *gmcf;
 
     gmcf = ngx_http_get_module_main_conf(ctx->request,
                                          ngx_http_guardrail_module);
-    limit = gmcf->decoder_memory;
+
+    return gmcf->decoder_memory;
+}
+
+
+static void *
+ngx_http_guardrail_alloc(void *opaque, size_t size, size_t window)
+{
+    ngx_http_guardrail_ctx_t *ctx = opaque;
+
+    void    *p;
+    size_t   limit;
+
+    limit = ngx_http_guardrail_decoder_limit(ctx);
 
     if (limit) {
 
@@ -265,7 +289,7 @@ ngx_http_guardrail_alloc(void *opaque, size_t size)
             return NULL;
         }
 
-        if (ctx->body.codec->window > NGX_HTTP_GUARDRAIL_SMALL_WINDOW
+        if (window > NGX_HTTP_GUARDRAIL_SMALL_WINDOW
             && (size > limit / 2
                 || ngx_http_guardrail_large_decoders > limit / 2 - size))
         {
@@ -278,10 +302,9 @@ ngx_http_guardrail_alloc(void *opaque, size_t size)
         return NULL;
     }
 
-    ctx->decoder_size = size;
     ngx_http_guardrail_decoders += size;
 
-    if (ctx->body.codec->window > NGX_HTTP_GUARDRAIL_SMALL_WINDOW) {
+    if (window > NGX_HTTP_GUARDRAIL_SMALL_WINDOW) {
         ngx_http_guardrail_large_decoders += size;
     }
 
@@ -290,17 +313,15 @@ ngx_http_guardrail_alloc(void *opaque, size_t size)
 
 
 static void
-ngx_http_guardrail_release(void *opaque, void *p)
+ngx_http_guardrail_release(void *opaque, void *p, size_t size, size_t window)
 {
     ngx_http_guardrail_ctx_t *ctx = opaque;
 
-    ngx_http_guardrail_decoders -= ctx->decoder_size;
+    ngx_http_guardrail_decoders -= size;
 
-    if (ctx->body.codec->window > NGX_HTTP_GUARDRAIL_SMALL_WINDOW) {
-        ngx_http_guardrail_large_decoders -= ctx->decoder_size;
+    if (window > NGX_HTTP_GUARDRAIL_SMALL_WINDOW) {
+        ngx_http_guardrail_large_decoders -= size;
     }
-
-    ctx->decoder_size = 0;
 
     (void) ngx_pfree(ctx->request->pool, p);
 }
@@ -345,7 +366,7 @@ ngx_http_guardrail_check_decoder(ngx_conf_t *cf)
              && codec->finish(state) == GUARDRAIL_OK
              && io.out - ngx_http_guardrail_worker.scratch == 9;
 
-        codec->close(state, &alloc);
+        codec->close(state);
     }
 
     if (!ok) {
@@ -361,14 +382,15 @@ ngx_http_guardrail_check_decoder(ngx_conf_t *cf)
 
 
 static void *
-ngx_http_guardrail_check_alloc(void *opaque, size_t size)
+ngx_http_guardrail_check_alloc(void *opaque, size_t size, size_t window)
 {
     return ngx_palloc(opaque, size);
 }
 
 
 static void
-ngx_http_guardrail_check_free(void *opaque, void *p)
+ngx_http_guardrail_check_free(void *opaque, void *p, size_t size,
+    size_t window)
 {
     (void) ngx_pfree(opaque, p);
 }
