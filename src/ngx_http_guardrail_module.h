@@ -405,9 +405,9 @@ extern ngx_http_guardrail_worker_t  ngx_http_guardrail_worker;
 
 ngx_int_t ngx_http_guardrail_init_worker(ngx_cycle_t *cycle);
 
-/* decodes something, with the zlib that is loaded; logs if that fails */
+/* decodes something with the libraries that are loaded; logs a failure */
 
-ngx_int_t ngx_http_guardrail_check_decoder(ngx_conf_t *cf);
+ngx_int_t ngx_http_guardrail_check_decoders(ngx_conf_t *cf);
 
 /* the budget was touched: have it refilled in the next pass */
 

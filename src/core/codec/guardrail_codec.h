@@ -19,13 +19,20 @@
 #define GUARDRAIL_GZIP_MAX_MEMBERS  1024
 #define GUARDRAIL_GZIP_MAX_HEADER   65536
 
+/* RFC 8878 sets none either; a skippable frame has a header of 8 bytes */
+
+#define GUARDRAIL_ZSTD_MAX_FRAMES     1024
+#define GUARDRAIL_ZSTD_MAX_SKIPPABLE  65536     /* bytes, with the header */
+
 
 /* content codings, as bits so that a set of them is a mask */
 
 typedef enum {
     GUARDRAIL_CODING_IDENTITY = 0,
     GUARDRAIL_CODING_GZIP     = 1,
-    GUARDRAIL_CODING_DEFLATE  = 2
+    GUARDRAIL_CODING_DEFLATE  = 2,
+    GUARDRAIL_CODING_BR       = 4,
+    GUARDRAIL_CODING_ZSTD     = 8
 } guardrail_coding_e;
 
 
