@@ -632,6 +632,13 @@ test_bad(void)
 
     in.len = 0;
     frame(&in, &f);
+    raw(&in, 0, "1234", 4);
+    block(&in, 1, 0, 0);
+    refused(zstd, &in, SIZE_MAX, "length", "less, and an empty block");
+    every_cut(zstd, &in, "less, and an empty block");
+
+    in.len = 0;
+    frame(&in, &f);
     raw(&in, 1, "123456", 6);
     refused(zstd, &in, 9, "invalid", "more than was promised");
 

@@ -172,6 +172,7 @@ guardrail_zstd_run(guardrail_zstd_t *s, guardrail_codec_io_t *io,
 
     *p += in.pos;
     io->out += out.pos;
+    s->given += out.pos;
 
     s->pending = (out.pos == out.size);
     s->ended = (rc == 0);

@@ -149,7 +149,7 @@ guardrail_zstd_skippable(guardrail_zstd_t *s)
 static guardrail_rc_e
 guardrail_zstd_frame(guardrail_zstd_t *s)
 {
-    unsigned  flags, id, single, log;
+    unsigned  flags, id, single, size, log;
     uint64_t  window;
     uint8_t  *p;
 
@@ -173,13 +173,16 @@ guardrail_zstd_frame(guardrail_zstd_t *s)
     }
 
     p += id;
+    size = (unsigned) (s->field + s->n - p);
+
+    /* in two bytes it begins at 256 */
+
+    s->content = guardrail_zstd_le(p, size) + (size == 2 ? 256 : 0);
+    s->sized = (size != 0);
+    s->given = 0;
 
     if (single) {
-
-        /* the content is the window; in two bytes it begins at 256 */
-
-        window = guardrail_zstd_le(p, s->n - 5 - id)
-                 + (s->n - 5 - id == 2 ? 256 : 0);
+        window = s->content;
     }
 
     if (window > GUARDRAIL_ZSTD_WINDOW) {
@@ -301,6 +304,12 @@ guardrail_zstd_next(guardrail_zstd_t *s)
 
     if (!s->ended) {
         return guardrail_zstd_fail(s, "the zstd data is invalid");
+    }
+
+    /* libzstd does not look where the last block is empty */
+
+    if (s->sized && s->given != s->content) {
+        return guardrail_zstd_fail(s, "the zstd length is wrong");
     }
 
     s->last = 0;

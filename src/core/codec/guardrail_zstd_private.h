@@ -66,9 +66,13 @@ typedef struct {
     uint32_t                  left;     /* of the content, or to skip */
     uint32_t                  skipped;  /* the length of such a frame */
 
+    uint64_t                  content;  /* bytes that the frame promised */
+    uint64_t                  given;    /* bytes of the frame */
+
     unsigned                  whole:1;      /* field is to be fed */
     unsigned                  last:1;       /* block of its frame */
     unsigned                  checksum:1;
+    unsigned                  sized:1;      /* content was promised */
     unsigned                  ended:1;      /* libzstd says the frame is over */
     unsigned                  pending:1;    /* libzstd may have more output */
 
