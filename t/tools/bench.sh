@@ -28,6 +28,7 @@ compile() {
 compile backend t/bench/backend.c
 compile inflate t/bench/inflate.c -lz
 compile ndjson t/bench/ndjson.c src/core/*/*.c -lz
+compile csv t/bench/csv.c src/core/records/*.c
 compile quota t/bench/quota.c src/core/quota/*.c
 
 # the bodies, the same ones every time
