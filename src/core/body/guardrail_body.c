@@ -15,6 +15,8 @@ static guardrail_rc_e guardrail_body_coded(guardrail_body_t *b,
     const uint8_t *p, size_t len, uint8_t *scratch, int64_t *budget,
     size_t *used);
 static guardrail_rc_e guardrail_body_open(guardrail_body_t *b);
+static guardrail_rc_e guardrail_body_decoder_refused(guardrail_body_t *b,
+    guardrail_rc_e rc);
 static guardrail_rc_e guardrail_body_output(guardrail_body_t *b,
     const uint8_t *p, size_t len);
 static guardrail_rc_e guardrail_body_ratio(guardrail_body_t *b,
@@ -179,11 +181,8 @@ guardrail_body_coded(guardrail_body_t *b, const uint8_t *p, size_t len,
             return rc;
         }
 
-        info = b->codec->info(b->decoder);
-
         if (decoder != GUARDRAIL_OK) {
-            b->error = info->error;
-            return guardrail_body_refuse(b, decoder, 0, 0);
+            return guardrail_body_decoder_refused(b, decoder);
         }
 
         /* input that gives nothing is charged too */
@@ -193,6 +192,8 @@ guardrail_body_coded(guardrail_body_t *b, const uint8_t *p, size_t len,
         if (rc != GUARDRAIL_OK) {
             return rc;
         }
+
+        info = b->codec->info(b->decoder);
 
         if (!b->pending && b->wire % GUARDRAIL_BODY_SLICE == 0) {
             rc = guardrail_body_ratio(b, b->wire - info->overhead);
@@ -213,10 +214,25 @@ guardrail_body_open(guardrail_body_t *b)
     b->decoder = b->codec->open(b->alloc);
 
     if (b->decoder == NULL) {
-        return guardrail_body_refuse(b, GUARDRAIL_DECODER_MEMORY, 0, 0);
+        return guardrail_body_refuse(b, GUARDRAIL_DECODER_MEMORY, 0,
+                                     b->codec->memory);
     }
 
     return GUARDRAIL_OK;
+}
+
+
+static guardrail_rc_e
+guardrail_body_decoder_refused(guardrail_body_t *b, guardrail_rc_e rc)
+{
+    const guardrail_codec_info_t  *info;
+
+    info = b->codec->info(b->decoder);
+
+    b->error = info->error;
+
+    return guardrail_body_refuse(b, rc, rc == GUARDRAIL_MAX_MEMORY
+                                        ? b->codec->window : 0, info->wanted);
 }
 
 
@@ -331,8 +347,7 @@ guardrail_body_finish(guardrail_body_t *b)
         rc = b->codec->finish(b->decoder);
 
         if (rc != GUARDRAIL_OK) {
-            b->error = b->codec->info(b->decoder)->error;
-            return guardrail_body_refuse(b, rc, 0, 0);
+            return guardrail_body_decoder_refused(b, rc);
         }
     }
 
@@ -350,7 +365,7 @@ void
 guardrail_body_close(guardrail_body_t *b)
 {
     if (b->decoder) {
-        b->codec->close(b->decoder, b->alloc);
+        b->codec->close(b->decoder);
         b->decoder = NULL;
         b->pending = 0;
         b->closed = 1;
