@@ -10,6 +10,8 @@
 #include "decoded.h"
 #include "brotli_bits.h"
 
+#include "body/guardrail_body.h"
+
 #include <brotli/encode.h>
 
 
@@ -38,6 +40,7 @@ static void test_end(void);
 static void test_bad(void);
 static void test_encoded(void);
 static void test_zeros(void);
+static void test_work(void);
 static void test_random(void);
 
 
@@ -491,6 +494,81 @@ test_zeros(void)
 }
 
 
+/* a pass of the event loop holds one filling of the ring, at most */
+
+static void
+test_work(void)
+{
+    size_t                   used, passes, worst;
+    heap_t                   heap;
+    bits_t                   w = { { NULL, 0, 0 }, 0 };
+    int64_t                  budget;
+    uint64_t                 decoded;
+    uint8_t                  scratch[GUARDRAIL_BODY_QUANTUM];
+    guardrail_rc_e           rc;
+    bits_block_t             m;
+    guardrail_body_t         b;
+    guardrail_alloc_t        alloc;
+    guardrail_body_limits_t  l;
+
+    alloc.alloc = heap_alloc;
+    alloc.free = heap_free;
+    alloc.opaque = &heap;
+
+    memset(&heap, 0, sizeof(heap_t));
+    memset(&l, 0xff, sizeof(guardrail_body_limits_t));
+    memset(&m, 0, sizeof(bits_block_t));
+
+    l.format = GUARDRAIL_FORMAT_NONE;
+    l.coding = GUARDRAIL_CODING_BR;
+
+    /* 16 MiB of commands that take no bits, in a window of 64 KiB */
+
+    m.len = 16 * MIB;
+    m.literal_types = 1;
+    m.command_types = 1;
+    m.literal_trees = 1;
+    m.distance_trees = 1;
+
+    bits_window(&w, 16);
+    bits_raw(&w, "aaaaaaaa", 8);
+    bits_block(&w, &m);
+    bits_last(&w);
+
+    guardrail_body_init(&b, &l, guardrail_ndjson_select(), &alloc);
+
+    used = 0;
+    worst = 0;
+    passes = 0;
+
+    do {
+        budget = 262144;
+        decoded = b.decoded;
+
+        rc = guardrail_body_feed(&b, w.b.p + b.wire, w.b.len - b.wire, scratch,
+                                 &budget, &used);
+
+        if (b.decoded - decoded > worst) {
+            worst = (size_t) (b.decoded - decoded);
+        }
+
+        passes++;
+
+    } while (rc == GUARDRAIL_AGAIN);
+
+    tap_ok(rc == GUARDRAIL_OK && guardrail_body_finish(&b) == GUARDRAIL_OK
+           && b.decoded == 16 * MIB + 8, "br: 16 MiB in %zu bytes", w.b.len);
+
+    tap_ok(passes > 100 && worst <= 262144 - 65536,
+           "br: %zu passes, at most %zu bytes in one, what is in the ring"
+           " counted", passes, worst);
+
+    guardrail_body_close(&b);
+
+    bytes_free(&w.b);
+}
+
+
 static void
 test_random(void)
 {
@@ -581,6 +659,7 @@ main(int argc, char **argv)
     test_bad();
     test_encoded();
     test_zeros();
+    test_work();
     test_random();
 
     return tap_done();

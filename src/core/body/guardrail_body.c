@@ -9,11 +9,18 @@
 #include <string.h>
 
 
+/* bytes of input that a call of a decoder takes whatever they may cost */
+
+#define GUARDRAIL_BODY_LEAST  512
+
+
 static guardrail_rc_e guardrail_body_identity(guardrail_body_t *b,
     const uint8_t *p, size_t len, size_t *used);
 static guardrail_rc_e guardrail_body_coded(guardrail_body_t *b,
     const uint8_t *p, size_t len, uint8_t *scratch, int64_t *budget,
     size_t *used);
+static size_t guardrail_body_affordable(const guardrail_body_t *b, size_t n,
+    int64_t budget);
 static guardrail_rc_e guardrail_body_open(guardrail_body_t *b);
 static guardrail_rc_e guardrail_body_decoder_refused(guardrail_body_t *b,
     guardrail_rc_e rc);
@@ -159,11 +166,15 @@ guardrail_body_coded(guardrail_body_t *b, const uint8_t *p, size_t len,
             }
         }
 
+        n = guardrail_body_affordable(b, n, *budget);
+
         io.in = p + *used;
         io.in_end = io.in + n;
         io.out = scratch;
         io.out_end = scratch + GUARDRAIL_BODY_QUANTUM
                      - b->decoded % GUARDRAIL_BODY_QUANTUM;
+
+        io.ahead = 0;
 
         decoder = b->codec->decode(b->decoder, &io);
 
@@ -173,7 +184,7 @@ guardrail_body_coded(guardrail_body_t *b, const uint8_t *p, size_t len,
         b->pending = (io.out == io.out_end);
         b->wire += taken;
         *used += taken;
-        *budget -= (int64_t) (given + taken * b->codec->weight);
+        *budget -= (int64_t) (given + taken * b->codec->weight + io.ahead);
 
         rc = guardrail_body_output(b, scratch, given);
 
@@ -205,6 +216,23 @@ guardrail_body_coded(guardrail_body_t *b, const uint8_t *p, size_t len,
     }
 
     return GUARDRAIL_OK;
+}
+
+
+/* no more input than there is budget for, but so much that calls pay */
+
+static size_t
+guardrail_body_affordable(const guardrail_body_t *b, size_t n, int64_t budget)
+{
+    uint64_t  most;
+
+    most = (uint64_t) budget / b->codec->weight;
+
+    if (most < GUARDRAIL_BODY_LEAST) {
+        most = GUARDRAIL_BODY_LEAST;
+    }
+
+    return n < most ? n : (size_t) most;
 }
 
 

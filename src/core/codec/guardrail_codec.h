@@ -51,13 +51,18 @@ typedef struct {
 } guardrail_alloc_t;
 
 
-/* one step of a decoder: input from .. in_end, output to .. out_end */
+/*
+ * One step of a decoder: input from .. in_end, output to .. out_end.  A
+ * decoder that cannot stop where the output is full adds to ahead the bytes
+ * that it may have decoded but not given: they were work, too.
+ */
 
 typedef struct {
     const uint8_t  *in;
     const uint8_t  *in_end;
     uint8_t        *out;
     uint8_t        *out_end;
+    size_t          ahead;
 } guardrail_codec_io_t;
 
 
