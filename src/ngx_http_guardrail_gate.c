@@ -175,6 +175,10 @@ ngx_http_guardrail_enter(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
     ctx->complete = 0;
     ctx->bound = 0;
 
+    /* what asked for it before did so before authentication */
+
+    ctx->whose = NULL;
+
     if (ngx_http_guardrail_eval_mode(r, glcf, &ctx->mode) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
