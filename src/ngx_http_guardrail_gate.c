@@ -85,7 +85,7 @@ ngx_http_guardrail_preaccess_handler(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    limits.records = (unsigned) ngx_http_guardrail_counts_records(ctx);
+    limits.records = (unsigned) ngx_http_guardrail_counts_records(r, ctx, 1);
 
     if (ngx_http_guardrail_judge_head(r, ctx, glcf, &limits, declared)
         != GUARDRAIL_OK)
@@ -259,7 +259,8 @@ ngx_http_guardrail_judge(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
     }
 
     if (r == r->main) {
-        limits.records = (unsigned) ngx_http_guardrail_counts_records(ctx);
+        limits.records = (unsigned) ngx_http_guardrail_counts_records(r, ctx,
+                                                                      0);
     }
 
     if (ngx_http_guardrail_judge_head(r, ctx, ctx->conf, &limits, length)
