@@ -17,6 +17,8 @@
 #include "ngx_http_guardrail_module.h"
 
 
+static ngx_int_t ngx_http_guardrail_enter_args(ngx_http_request_t *r,
+    ngx_http_guardrail_loc_conf_t *glcf, ngx_uint_t mode);
 static ngx_int_t ngx_http_guardrail_enter(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx, ngx_http_guardrail_loc_conf_t *glcf);
 static ngx_int_t ngx_http_guardrail_judge(ngx_http_request_t *r,
@@ -44,6 +46,7 @@ ngx_int_t
 ngx_http_guardrail_preaccess_handler(ngx_http_request_t *r)
 {
     off_t                           declared;
+    ngx_int_t                       rc;
     ngx_http_guardrail_ctx_t       *ctx;
     guardrail_body_limits_t         limits;
     ngx_http_guardrail_loc_conf_t  *glcf;
@@ -54,8 +57,20 @@ ngx_http_guardrail_preaccess_handler(ngx_http_request_t *r)
 
     if (!ngx_http_guardrail_configured(glcf)
         || glcf->mode.cv
-        || r != r->main
-        || !ngx_http_guardrail_has_body(r)
+        || r != r->main)
+    {
+        return NGX_DECLINED;
+    }
+
+    if (glcf->args || glcf->windows) {
+        rc = ngx_http_guardrail_enter_args(r, glcf, (ngx_uint_t) glcf->mode.n);
+
+        if (rc != NGX_DECLINED) {
+            return rc;
+        }
+    }
+
+    if (!ngx_http_guardrail_has_body(r)
         || r->request_body
         || r->discard_body)
     {
@@ -97,6 +112,35 @@ ngx_http_guardrail_preaccess_handler(ngx_http_request_t *r)
     }
 
     return NGX_DECLINED;
+}
+
+
+static ngx_int_t
+ngx_http_guardrail_enter_args(ngx_http_request_t *r,
+    ngx_http_guardrail_loc_conf_t *glcf, ngx_uint_t mode)
+{
+    ngx_http_guardrail_ctx_t  *ctx;
+
+    ctx = ngx_http_guardrail_get_ctx(r);
+    if (ctx == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (ctx->refused || mode == NGX_HTTP_GUARDRAIL_OFF
+        || ngx_http_guardrail_judge_args(r, ctx, glcf) == NGX_OK)
+    {
+        return NGX_DECLINED;
+    }
+
+    ctx->conf = glcf;
+    ctx->mode = mode;
+    ctx->entered = 1;
+
+    if (!ngx_http_guardrail_has_body(r)) {
+        ctx->complete = 1;
+    }
+
+    return ngx_http_guardrail_excess(r, ctx);
 }
 
 
@@ -181,6 +225,14 @@ ngx_http_guardrail_enter(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
 
     if (ngx_http_guardrail_eval_mode(r, glcf, &ctx->mode) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (glcf->mode.cv && r == r->main && (glcf->args || glcf->windows)) {
+        rc = ngx_http_guardrail_enter_args(r, glcf, ctx->mode);
+
+        if (rc != NGX_DECLINED) {
+            return rc;
+        }
     }
 
     if (!ngx_http_guardrail_has_body(r)) {

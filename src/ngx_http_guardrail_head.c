@@ -409,6 +409,16 @@ ngx_http_guardrail_judge_type(ngx_http_guardrail_ctx_t *ctx,
     head = &ctx->head;
     error = NULL;
 
+    if (glcf->types
+        && (head->types != 1
+            || ngx_http_guardrail_match_type(glcf->types, &head->type)
+               != NGX_OK))
+    {
+        error = head->types == 0 ? "there is no Content-Type"
+                : head->types > 1 ? "there is more than one Content-Type"
+                : "its Content-Type is not one that is accepted";
+    }
+
     in_force = glcf->format != NGX_HTTP_GUARDRAIL_FORMAT_NONE
                && (limits->max_records != GUARDRAIL_NO_LIMIT
                    || limits->max_record_size != GUARDRAIL_NO_LIMIT

@@ -6,6 +6,10 @@
  * writes it every ten seconds, in pieces, and the last one to exit writes it
  * once more.  It becomes the file by its name at the end, so what is there is
  * always whole; its checksum tells if the machine has lost some of it.
+ *
+ * Two processes may write at a time: those that exit together, or the first
+ * workers of two configurations.  Each has made its own temporary file, and
+ * one whose name has become that of another's is given up.
  */
 
 
@@ -16,6 +20,10 @@
 
 
 #define NGX_HTTP_GUARDRAIL_WRITE_EVERY  10000   /* ms */
+
+/* the first time soon: a directory that cannot be written is told at once */
+
+#define NGX_HTTP_GUARDRAIL_WRITE_FIRST  100     /* ms */
 
 /*
  * A piece: buckets that are looked at, keys whose records are copied under
@@ -45,6 +53,7 @@ typedef struct {
 } ngx_http_guardrail_writer_t;
 
 
+static ngx_msec_t ngx_http_guardrail_write_in(ngx_http_guardrail_zone_t *zone);
 static void ngx_http_guardrail_write_handler(ngx_event_t *ev);
 static ngx_int_t ngx_http_guardrail_begin_write(
     ngx_http_guardrail_writer_t *w);
@@ -56,18 +65,19 @@ static ngx_int_t ngx_http_guardrail_end_write(ngx_http_guardrail_writer_t *w);
 static ngx_int_t ngx_http_guardrail_put(ngx_http_guardrail_writer_t *w,
     void *p, size_t len);
 static ngx_int_t ngx_http_guardrail_flush(ngx_http_guardrail_writer_t *w);
+static ngx_uint_t ngx_http_guardrail_is_mine(ngx_http_guardrail_writer_t *w);
 static void ngx_http_guardrail_stop_write(ngx_http_guardrail_writer_t *w);
 static ngx_int_t ngx_http_guardrail_write_failed(
     ngx_http_guardrail_writer_t *w, const char *what);
-static ngx_uint_t ngx_http_guardrail_is_newer(ngx_http_guardrail_zone_t *zone);
+static ngx_uint_t ngx_http_guardrail_is_newer(ngx_http_guardrail_writer_t *w);
 static void ngx_http_guardrail_hash_name(ngx_http_guardrail_zone_t *zone,
     uint64_t hash[2]);
-static const char *ngx_http_guardrail_check_file(ngx_fd_t fd, off_t size,
-    u_char *buf, guardrail_state_head_t *head);
+static const char *ngx_http_guardrail_check_file(ngx_fd_t fd, u_char *buf,
+    guardrail_state_head_t *head);
 static const char *ngx_http_guardrail_check_secret(
     ngx_http_guardrail_zone_t *zone, guardrail_state_head_t *head);
 static void ngx_http_guardrail_restore(ngx_http_guardrail_zone_t *zone,
-    ngx_fd_t fd, off_t size, u_char *buf, guardrail_state_head_t *head);
+    ngx_fd_t fd, u_char *buf, guardrail_state_head_t *head);
 
 
 ngx_int_t
@@ -117,9 +127,31 @@ ngx_http_guardrail_init_state(ngx_http_guardrail_zone_t *zone,
     ev->log = cycle->log;
     ev->cancelable = 1;
 
-    ngx_add_timer(ev, NGX_HTTP_GUARDRAIL_WRITE_EVERY);
+    ngx_add_timer(ev, ngx_http_guardrail_write_in(zone));
 
     return NGX_OK;
+}
+
+
+/* however often workers are replaced: ten seconds after it was written last */
+
+static ngx_msec_t
+ngx_http_guardrail_write_in(ngx_http_guardrail_zone_t *zone)
+{
+    uint64_t  now, next;
+
+    if (zone->z.head->written == 0) {
+        return NGX_HTTP_GUARDRAIL_WRITE_FIRST;
+    }
+
+    now = ngx_http_guardrail_now(zone);
+    next = zone->z.head->written + NGX_HTTP_GUARDRAIL_WRITE_EVERY;
+
+    if (next < now + NGX_HTTP_GUARDRAIL_WRITE_FIRST) {
+        return NGX_HTTP_GUARDRAIL_WRITE_FIRST;
+    }
+
+    return (ngx_msec_t) ngx_min(next - now, NGX_HTTP_GUARDRAIL_WRITE_EVERY);
 }
 
 
@@ -176,9 +208,9 @@ ngx_http_guardrail_exit_state(ngx_http_guardrail_zone_t *zone,
         }
     }
 
-    ngx_sprintf(w->tmp, "%V.end%Z", &zone->state);
-
-    if (ngx_http_guardrail_begin_write(w) == NGX_AGAIN) {
+    if (!ngx_http_guardrail_is_newer(w)
+        && ngx_http_guardrail_begin_write(w) == NGX_AGAIN)
+    {
         while (ngx_http_guardrail_write_piece(w) == NGX_AGAIN) { /* void */ }
     }
 }
@@ -193,13 +225,22 @@ ngx_http_guardrail_begin_write(ngx_http_guardrail_writer_t *w)
 
     zone = w->zone;
 
-    if (ngx_http_guardrail_is_newer(zone)) {
-        return NGX_OK;
-    }
+    /* what a killed process left, or anybody: its mode is not ours */
 
-    w->fd = ngx_open_file(w->tmp, NGX_FILE_WRONLY, NGX_FILE_TRUNCATE, 0600);
+    (void) ngx_delete_file(w->tmp);
+
+    w->fd = ngx_open_file(w->tmp, NGX_FILE_WRONLY,
+                          NGX_FILE_CREATE_OR_OPEN|O_EXCL, 0600);
 
     if (w->fd == NGX_INVALID_FILE) {
+
+        if (ngx_errno == NGX_EEXIST) {
+
+            /* another process has begun just now */
+
+            return NGX_OK;
+        }
+
         return ngx_http_guardrail_write_failed(w, ngx_open_file_n);
     }
 
@@ -348,19 +389,19 @@ ngx_http_guardrail_end_write(ngx_http_guardrail_writer_t *w)
         return NGX_ERROR;
     }
 
-    w->writing = 0;
-
-    if (ngx_close_file(w->fd) == NGX_FILE_ERROR) {
-        w->fd = NGX_INVALID_FILE;
-        return ngx_http_guardrail_write_failed(w, ngx_close_file_n);
+    if (!ngx_http_guardrail_is_mine(w)) {
+        ngx_http_guardrail_stop_write(w);
+        return NGX_OK;
     }
-
-    w->fd = NGX_INVALID_FILE;
 
     if (ngx_rename_file(w->tmp, w->zone->state.data) == NGX_FILE_ERROR) {
         return ngx_http_guardrail_write_failed(w, ngx_rename_file_n);
     }
 
+    (void) ngx_close_file(w->fd);
+
+    w->fd = NGX_INVALID_FILE;
+    w->writing = 0;
     w->failed = 0;
     w->zone->z.head->written = w->head.written;
 
@@ -406,12 +447,29 @@ ngx_http_guardrail_flush(ngx_http_guardrail_writer_t *w)
 }
 
 
+/* has nobody else begun to write meanwhile? */
+
+static ngx_uint_t
+ngx_http_guardrail_is_mine(ngx_http_guardrail_writer_t *w)
+{
+    ngx_file_info_t  mine, there;
+
+    return ngx_fd_info(w->fd, &mine) != NGX_FILE_ERROR
+           && ngx_file_info(w->tmp, &there) != NGX_FILE_ERROR
+           && ngx_file_uniq(&mine) == ngx_file_uniq(&there);
+}
+
+
 static void
 ngx_http_guardrail_stop_write(ngx_http_guardrail_writer_t *w)
 {
     if (w->fd != NGX_INVALID_FILE) {
+
+        if (ngx_http_guardrail_is_mine(w)) {
+            (void) ngx_delete_file(w->tmp);
+        }
+
         (void) ngx_close_file(w->fd);
-        (void) ngx_delete_file(w->tmp);
         w->fd = NGX_INVALID_FILE;
     }
 
@@ -438,29 +496,35 @@ ngx_http_guardrail_write_failed(ngx_http_guardrail_writer_t *w,
 }
 
 
-/* of a zone that was made after this one: after a change of its size */
+/*
+ * Is there the file of a zone that was made after this one, by a reload that
+ * has changed its size?  Only a whole one counts, or damage in its head could
+ * keep the state from being written for ever.
+ */
 
 static ngx_uint_t
-ngx_http_guardrail_is_newer(ngx_http_guardrail_zone_t *zone)
+ngx_http_guardrail_is_newer(ngx_http_guardrail_writer_t *w)
 {
-    ssize_t                  n;
     ngx_fd_t                 fd;
+    ngx_uint_t               newer;
     guardrail_state_head_t   head;
 
-    fd = ngx_open_file(zone->state.data, NGX_FILE_RDONLY, NGX_FILE_OPEN, 0);
+    fd = ngx_open_file(w->zone->state.data, NGX_FILE_RDONLY|NGX_FILE_NONBLOCK,
+                       NGX_FILE_OPEN, 0);
 
     if (fd == NGX_INVALID_FILE) {
         return 0;
     }
 
-    n = ngx_read_fd(fd, &head, sizeof(guardrail_state_head_t));
+    newer = pread(fd, &head, sizeof(guardrail_state_head_t), 0)
+            == (ssize_t) sizeof(guardrail_state_head_t)
+            && head.id != w->zone->z.head->id
+            && head.created > w->zone->z.head->created
+            && ngx_http_guardrail_check_file(fd, w->buf, &head) == NULL;
 
     (void) ngx_close_file(fd);
 
-    return n == (ssize_t) sizeof(guardrail_state_head_t)
-           && guardrail_state_valid(&head)
-           && head.id != zone->z.head->id
-           && head.created > zone->z.head->created;
+    return newer;
 }
 
 
@@ -483,18 +547,19 @@ uint64_t
 ngx_http_guardrail_load_state(ngx_http_guardrail_zone_t *zone, uint64_t now,
     ngx_log_t *log)
 {
-    off_t                    size;
     u_char                  *buf;
     ngx_fd_t                 fd;
     const char              *error;
-    ngx_file_info_t          fi;
     guardrail_state_head_t   head;
 
     if (zone->state.len == 0) {
         return now;
     }
 
-    fd = ngx_open_file(zone->state.data, NGX_FILE_RDONLY, NGX_FILE_OPEN, 0);
+    /* a pipe of that name would hold up the start for ever */
+
+    fd = ngx_open_file(zone->state.data, NGX_FILE_RDONLY|NGX_FILE_NONBLOCK,
+                       NGX_FILE_OPEN, 0);
 
     if (fd == NGX_INVALID_FILE) {
 
@@ -509,12 +574,11 @@ ngx_http_guardrail_load_state(ngx_http_guardrail_zone_t *zone, uint64_t now,
 
     buf = ngx_alloc(NGX_HTTP_GUARDRAIL_BUFFER, log);
 
-    if (buf == NULL || ngx_fd_info(fd, &fi) == NGX_FILE_ERROR) {
-        error = "it cannot be read";
+    if (buf == NULL) {
+        error = "there is no memory to read it";
 
     } else {
-        size = ngx_file_size(&fi);
-        error = ngx_http_guardrail_check_file(fd, size, buf, &head);
+        error = ngx_http_guardrail_check_file(fd, buf, &head);
 
         if (error == NULL) {
             error = ngx_http_guardrail_check_secret(zone, &head);
@@ -524,7 +588,7 @@ ngx_http_guardrail_load_state(ngx_http_guardrail_zone_t *zone, uint64_t now,
             now = ngx_max(now, head.written);
             zone->restore = now;
 
-            ngx_http_guardrail_restore(zone, fd, size, buf, &head);
+            ngx_http_guardrail_restore(zone, fd, buf, &head);
         }
     }
 
@@ -547,14 +611,21 @@ ngx_http_guardrail_load_state(ngx_http_guardrail_zone_t *zone, uint64_t now,
 /* NULL, or what is wrong */
 
 static const char *
-ngx_http_guardrail_check_file(ngx_fd_t fd, off_t size, u_char *buf,
+ngx_http_guardrail_check_file(ngx_fd_t fd, u_char *buf,
     guardrail_state_head_t *head)
 {
-    off_t                    at, end;
+    off_t                    at, end, size;
     size_t                   len;
     ssize_t                  n;
     uint32_t                 crc;
+    ngx_file_info_t          fi;
     guardrail_state_tail_t   tail;
+
+    if (ngx_fd_info(fd, &fi) == NGX_FILE_ERROR || !ngx_is_file(&fi)) {
+        return "it is no regular file";
+    }
+
+    size = ngx_file_size(&fi);
 
     if (size < (off_t) (sizeof(guardrail_state_head_t)
                         + sizeof(guardrail_state_tail_t))
@@ -657,33 +728,29 @@ ngx_http_guardrail_check_secret(ngx_http_guardrail_zone_t *zone,
 
 static void
 ngx_http_guardrail_restore(ngx_http_guardrail_zone_t *zone, ngx_fd_t fd,
-    off_t size, u_char *buf, guardrail_state_head_t *head)
+    u_char *buf, guardrail_state_head_t *head)
 {
-    off_t                      at, end;
+    off_t                      at;
     size_t                     len, done;
     ssize_t                    n;
     guardrail_state_record_t   r;
 
-    size -= (off_t) sizeof(guardrail_state_tail_t);
     len = guardrail_state_size(head->rates);
-    end = size;
+    at = sizeof(guardrail_state_head_t);
 
-    for (at = sizeof(guardrail_state_head_t); at < end; at += (off_t) done) {
-
+    do {
         n = pread(fd, buf, NGX_HTTP_GUARDRAIL_BUFFER, at);
 
-        if (n < (ssize_t) len) {
-            return;
-        }
+        /* the tail is shorter than a record */
 
-        for (done = 0;
-             done + len <= (size_t) n && at + (off_t) (done + len) <= end;
-             done += len)
-        {
+        for (done = 0; (ssize_t) (done + len) <= n; done += len) {
             ngx_memzero(&r, sizeof(guardrail_state_record_t));
             ngx_memcpy(&r, buf + done, len);
 
             guardrail_state_restore_locked(&zone->z, head, &r, zone->restore);
         }
-    }
+
+        at += (off_t) done;
+
+    } while (done);
 }

@@ -31,12 +31,17 @@
  *
  *       a content handler: its answer is that of a subrequest with a body of
  *       its own
+ *
+ *   test_zone, test_points: see ngx_http_guardrail_test_zone.c
+ *
+ *   test_later TIME
+ *
+ *       a content handler: what this worker's timers wait for comes TIME
+ *       sooner, as if so much had passed; the answer is 204
  */
 
 
-#include <ngx_config.h>
-#include <ngx_core.h>
-#include <ngx_http.h>
+#include "ngx_http_guardrail_test.h"
 
 
 /* 0x01 is NGX_CONF_BITMASK_SET */
@@ -47,16 +52,6 @@
 #define NGX_HTTP_TEST_SPLIT    0x10
 #define NGX_HTTP_TEST_CALLS    0x20
 #define NGX_HTTP_TEST_LAST     0x40
-
-
-typedef struct {
-    ngx_uint_t  phase;
-    ngx_uint_t  filter;
-    size_t      size;
-    ngx_flag_t  skip;
-    ngx_str_t   uri;
-    ngx_str_t   body;
-} ngx_http_test_loc_conf_t;
 
 
 static ngx_int_t ngx_http_test_server_rewrite(ngx_http_request_t *r);
@@ -73,12 +68,15 @@ static ngx_int_t ngx_http_test_pass(ngx_http_request_t *r, ngx_chain_t *out,
 static ngx_int_t ngx_http_test_content(ngx_http_request_t *r);
 static void ngx_http_test_content_body(ngx_http_request_t *r);
 static ngx_int_t ngx_http_test_subrequest(ngx_http_request_t *r);
+static ngx_int_t ngx_http_test_later(ngx_http_request_t *r);
 static void *ngx_http_test_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_http_test_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
 static char *ngx_http_test_set_filter(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_test_set_subrequest(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_test_set_later(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static ngx_int_t ngx_http_test_init(ngx_conf_t *cf);
 
@@ -129,6 +127,27 @@ static ngx_command_t  ngx_http_test_commands[] = {
     { ngx_string("test_subrequest"),
       NGX_HTTP_LOC_CONF|NGX_CONF_TAKE2,
       ngx_http_test_set_subrequest,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("test_zone"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_test_set_zone,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("test_points"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
+      ngx_http_test_set_zone,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("test_later"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_test_set_later,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
@@ -469,6 +488,38 @@ ngx_http_test_subrequest(ngx_http_request_t *r)
 }
 
 
+/* all by the same, so their order in the tree stays */
+
+static ngx_int_t
+ngx_http_test_later(ngx_http_request_t *r)
+{
+    ngx_int_t                  rc;
+    ngx_rbtree_node_t         *node;
+    ngx_http_test_loc_conf_t  *tlcf;
+
+    tlcf = ngx_http_get_module_loc_conf(r, ngx_http_guardrail_test_module);
+
+    rc = ngx_http_discard_request_body(r);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    if (ngx_event_timer_rbtree.root != ngx_event_timer_rbtree.sentinel) {
+
+        for (node = ngx_rbtree_min(ngx_event_timer_rbtree.root,
+                                   ngx_event_timer_rbtree.sentinel);
+             node;
+             node = ngx_rbtree_next(&ngx_event_timer_rbtree, node))
+        {
+            node->key -= tlcf->later;
+        }
+    }
+
+    return NGX_HTTP_NO_CONTENT;
+}
+
+
 static void *
 ngx_http_test_create_loc_conf(ngx_conf_t *cf)
 {
@@ -561,6 +612,32 @@ ngx_http_test_set_subrequest(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
     clcf->handler = ngx_http_test_content;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_test_set_later(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_test_loc_conf_t *tlcf = conf;
+
+    ngx_int_t                  n;
+    ngx_str_t                 *value;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    value = cf->args->elts;
+
+    n = ngx_parse_time(&value[1], 0);
+
+    if (n == NGX_ERROR) {
+        return "has a bad time";
+    }
+
+    tlcf->later = (ngx_msec_t) n;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    clcf->handler = ngx_http_test_later;
 
     return NGX_CONF_OK;
 }
