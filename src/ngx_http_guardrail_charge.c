@@ -137,8 +137,9 @@ ngx_http_guardrail_charge_place(ngx_http_guardrail_ctx_t *ctx,
 
             if (measured > item->counted) {
                 item->wanted = measured - item->counted;
-                any = 1;
             }
+
+            any |= (item->wanted || item->again);
         }
     }
 
@@ -158,7 +159,8 @@ ngx_http_guardrail_charge_place(ngx_http_guardrail_ctx_t *ctx,
     for (i = 0; e && i < q->items.nelts; i++) {
         item = &items[i];
 
-        if (item->place == place && item->wanted
+        if (item->place == place && (item->wanted || item->again)
+            && guardrail_unit_info(item->rate.limit.unit)->rate
             && ngx_http_guardrail_charge_item(ctx, item, e, now, judge)
                != NGX_OK)
         {
@@ -180,7 +182,9 @@ ngx_http_guardrail_charge_place(ngx_http_guardrail_ctx_t *ctx,
         item = &items[i];
 
         if (item->place == place && item->rc != GUARDRAIL_RATE_ADMITTED) {
-            ngx_http_guardrail_refuse_rate(ctx, item, now, item->wanted,
+            ngx_http_guardrail_refuse_rate(ctx, item, now,
+                                           item->wanted ? item->wanted
+                                                        : item->counted,
                                            ngx_http_guardrail_cost(ctx, item));
         }
     }
@@ -204,13 +208,15 @@ ngx_http_guardrail_charge_item(ngx_http_guardrail_ctx_t *ctx,
         item->rc = guardrail_rate_admit_locked(z, e, &item->rate, now,
                                                item->wanted);
 
-        if (item->rc == GUARDRAIL_RATE_REFUSED
+        if (item->rc != GUARDRAIL_RATE_NO_ROOM
             && item->counted + item->wanted > item->rate.limit.value)
         {
-            /* no time helps a request that is above the whole limit */
+            /* no time helps, nor does it help a body to take long */
 
             item->rc = GUARDRAIL_RATE_NEVER;
         }
+
+        item->again = 0;
 
         if (item->rc != GUARDRAIL_RATE_ADMITTED
             && ctx->mode == NGX_HTTP_GUARDRAIL_DRY_RUN)
@@ -258,8 +264,13 @@ ngx_http_guardrail_cost(ngx_http_guardrail_ctx_t *ctx,
     cost = ngx_http_guardrail_measured(ctx, item->rate.limit.unit);
     declared = ctx->request->headers_in.content_length_n;
 
-    if (item->rate.limit.unit == GUARDRAIL_UNIT_BYTES && declared > 0
-        && (uint64_t) declared > cost)
+    if (declared <= 0 || (uint64_t) declared < cost) {
+        return cost;
+    }
+
+    if (item->rate.limit.unit == GUARDRAIL_UNIT_BYTES
+        || (item->rate.limit.unit == GUARDRAIL_UNIT_DECODED
+            && ctx->body.codec == NULL))
     {
         return (uint64_t) declared;
     }
