@@ -289,9 +289,22 @@ ngx_http_guardrail_zone_full(ngx_http_guardrail_ctx_t *ctx)
 }
 
 
+/* in dry_run the first excess is the one that is told */
+
+ngx_uint_t
+ngx_http_guardrail_was_told(ngx_http_guardrail_ctx_t *ctx)
+{
+    return ctx->would && ctx->mode == NGX_HTTP_GUARDRAIL_DRY_RUN;
+}
+
+
 void
 ngx_http_guardrail_begin_refusing(ngx_http_guardrail_ctx_t *ctx)
 {
+    if (ngx_http_guardrail_was_told(ctx)) {
+        return;
+    }
+
     ctx->quotas->refusing = NULL;
     ctx->quotas->retry = 0;
     ctx->quotas->never = 0;
@@ -316,6 +329,10 @@ ngx_http_guardrail_refuse_rate(ngx_http_guardrail_ctx_t *ctx,
     rate = &item->rate;
 
     item->refused = 1;
+
+    if (ngx_http_guardrail_was_told(ctx)) {
+        return;
+    }
 
     if (item->rc == GUARDRAIL_RATE_NO_ROOM) {
         ngx_http_guardrail_set_verdict(ctx, GUARDRAIL_INTERNAL, 0, 0);
@@ -371,6 +388,11 @@ ngx_http_guardrail_set_refusing(ngx_http_guardrail_ctx_t *ctx,
     ngx_http_guardrail_quotas_t  *q;
 
     q = ctx->quotas;
+    item->refused = 1;
+
+    if (ngx_http_guardrail_was_told(ctx)) {
+        return;
+    }
 
     rc = (guardrail_rc_e) (GUARDRAIL_QUOTA_REQUESTS + item->rate.limit.unit);
     observed = guardrail_add_sat(used, wanted);
@@ -386,24 +408,33 @@ ngx_http_guardrail_set_refusing(ngx_http_guardrail_ctx_t *ctx,
     q->wanted = wanted;
     q->waiters = 0;
     q->overflow = item->place->key.overflow;
-    item->refused = 1;
 }
 
 
 void
 ngx_http_guardrail_settle_refused(ngx_http_guardrail_ctx_t *ctx)
 {
+    ngx_uint_t  by_quota;
+
     if (ctx->quotas == NULL) {
         return;
     }
 
-    ngx_http_guardrail_stop_waiting(ctx);
-    ngx_http_guardrail_release_uploads(ctx);
-    ngx_http_guardrail_release_levels(ctx);
+    by_quota = (ctx->rc >= GUARDRAIL_QUOTA_REQUESTS
+                && ctx->rc <= GUARDRAIL_INTERNAL);
+
+    if (ctx->refused) {
+
+        /* in dry_run it passes, and is at work as any other */
+
+        ngx_http_guardrail_stop_waiting(ctx);
+        ngx_http_guardrail_release_uploads(ctx);
+        ngx_http_guardrail_release_levels(ctx);
+    }
 
     /* what a body is refused for was no mistake of the quotas */
 
-    if (ctx->rc >= GUARDRAIL_QUOTA_REQUESTS && ctx->rc <= GUARDRAIL_INTERNAL) {
+    if (by_quota) {
         ngx_http_guardrail_give_back(ctx);
     }
 }
@@ -431,7 +462,11 @@ ngx_http_guardrail_give_back(ngx_http_guardrail_ctx_t *ctx)
         item = &items[i];
         unit = item->rate.limit.unit;
 
-        if (item->refused || (!item->charged && item->counted == 0)) {
+        /* requests are all charged or none */
+
+        if ((item->refused && unit != GUARDRAIL_UNIT_REQUESTS)
+            || (!item->charged && item->counted == 0))
+        {
             continue;
         }
 

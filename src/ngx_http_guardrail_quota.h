@@ -291,7 +291,7 @@ ngx_int_t ngx_http_guardrail_charge_judged(ngx_http_guardrail_ctx_t *ctx);
 const guardrail_body_meter_t *ngx_http_guardrail_meter(
     ngx_http_guardrail_ctx_t *ctx);
 
-/* a refusal by anything: what is given back, what is free */
+/* a refusal by anything, in dry_run too: what is given back, what is free */
 
 void ngx_http_guardrail_settle_refused(ngx_http_guardrail_ctx_t *ctx);
 
@@ -321,6 +321,10 @@ void ngx_http_guardrail_refuse_rate(ngx_http_guardrail_ctx_t *ctx,
 /* NGX_DECLINED, with the verdict of a zone without room in ctx */
 
 ngx_int_t ngx_http_guardrail_zone_full(ngx_http_guardrail_ctx_t *ctx);
+
+/* in dry_run: something would have refused it before */
+
+ngx_uint_t ngx_http_guardrail_was_told(ngx_http_guardrail_ctx_t *ctx);
 
 /* sets the verdict of a quota that refuses */
 
