@@ -126,6 +126,7 @@ ngx_http_guardrail_excess(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx)
         ctx->would = 1;
 
         ngx_http_guardrail_log(r, ctx, "would reject", ctx->conf->log_level);
+        ngx_http_guardrail_settle_refused(ctx);
     }
 
     return NGX_DECLINED;

@@ -31,7 +31,8 @@ subtest 'accepted' => sub {
             'quota z records 10000000/1d', 'quota z bytes 2g/1h',
             'quota z uploads 20', 'quota y concurrency 40 queue=9 timeout=2s'
             . ' hold=20s', 'quota y memory 4G queue=0 hold=0 status=529');
-    accepts('', 'quota z requests off', 'quota z requests 0/1h', 'quota z bytes off', 'quota z memory 0',
+    accepts('', 'quota z requests off', 'quota z requests 0/1h',
+            'quota z bytes off', 'quota z memory 0',
             'quota y requests $arg_n status=400', 'quota y requests $arg_m');
     accepts('', 'tenant ""', 'quota z decoded 10K/10s');
     accepts('', 'tenant $arg_n pattern=^(?<tenant>[a-z]+)- default=none'
@@ -59,7 +60,7 @@ HTTP
 
 
 subtest 'LIMIT' => sub {
-    for my $limit ('""', qw(abc -1/1m 1.5/1m 10 10/ 10/1 10/m1 10/1M 10/1w
+    for my $limit (q(""), qw(abc -1/1m 1.5/1m 10 10/ 10/1 10/m1 10/1M 10/1w
                             10/1ms 10/0s 10/3651d 10/1m1 99999999999999999999/1s
                             10k/1m OFF 1/1s/1s), '"10 /1m"', '10/1h30m')
     {
