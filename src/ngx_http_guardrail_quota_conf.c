@@ -290,10 +290,10 @@ ngx_http_guardrail_check_quotas(ngx_conf_t *cf, ngx_array_t *quotas)
 
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                "\"guardrail_quota\" limits %s of zone \"%V\" "
-                               "%s twice in one location",
+                               "%stwice in one location",
                                guardrail_unit_info(q[i].limit.unit)->name,
                                &q[i].zone->name,
-                               q[i].limit.period ? "in the same period" : "");
+                               q[i].limit.period ? "in the same period " : "");
             return NGX_CONF_ERROR;
         }
     }
