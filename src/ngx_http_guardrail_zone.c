@@ -426,6 +426,8 @@ ngx_http_guardrail_init_zone(ngx_shm_zone_t *shm_zone, void *data)
             return NGX_ERROR;
         }
 
+        ngx_http_guardrail_check_room(zone, shm_zone->shm.log);
+
         return NGX_OK;
     }
 
