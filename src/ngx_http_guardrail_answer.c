@@ -331,6 +331,40 @@ ngx_http_guardrail_fmt_detail(guardrail_fmt_t *f,
                                         " are allowed.");
         break;
 
+    case GUARDRAIL_MIN_RATE:
+
+        ngx_http_guardrail_fmt_sentence(f, "The body arrives at ",
+                                        ctx->observed, " bytes a second");
+        ngx_http_guardrail_fmt_sentence(f, ", at least ", ctx->limit,
+                                        " are expected.");
+        break;
+
+    case GUARDRAIL_BODY_TIMEOUT:
+
+        ngx_http_guardrail_fmt_sentence(f, "The body was not complete after ",
+                                        ctx->observed, " milliseconds");
+        ngx_http_guardrail_fmt_sentence(f, ", at most ", ctx->limit,
+                                        " are allowed.");
+        break;
+
+    case GUARDRAIL_MAX_ARG:
+    case GUARDRAIL_MAX_WINDOW:
+
+        guardrail_fmt_text(f, "The request was refused: ");
+        guardrail_fmt_text(f, ctx->error);
+
+        if (ctx->unnumbered) {
+            guardrail_fmt_text(f, ".");
+            break;
+        }
+
+        ngx_http_guardrail_fmt_sentence(f, ", ", ctx->observed,
+                                        ctx->rc == GUARDRAIL_MAX_ARG
+                                        ? "" : " seconds");
+        ngx_http_guardrail_fmt_sentence(f, "; at most ", ctx->limit,
+                                        " is accepted.");
+        break;
+
     case GUARDRAIL_DECODER_MEMORY:
 
         guardrail_fmt_text(f, "Too many coded bodies are being decoded at"

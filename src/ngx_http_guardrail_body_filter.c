@@ -37,6 +37,7 @@ ngx_http_request_body_filter_pt  ngx_http_guardrail_next_request_body_filter;
 ngx_int_t
 ngx_http_guardrail_request_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 {
+    ngx_int_t                       rc;
     ngx_http_guardrail_ctx_t       *ctx;
     ngx_http_guardrail_loc_conf_t  *glcf;
 
@@ -77,11 +78,16 @@ ngx_http_guardrail_request_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
         }
     }
 
-    if (ctx->body.codec == NULL) {
-        return ngx_http_guardrail_identity(r, ctx, in);
+    rc = (ctx->body.codec == NULL) ? ngx_http_guardrail_identity(r, ctx, in)
+                                   : ngx_http_guardrail_coded(r, ctx, in);
+
+    if (ctx->inspect && !ctx->body.finished && ctx->slow == NULL
+        && ngx_http_guardrail_watch_pace(r, ctx) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    return ngx_http_guardrail_coded(r, ctx, in);
+    return rc;
 }
 
 
@@ -382,6 +388,7 @@ ngx_http_guardrail_end_of_body(ngx_http_guardrail_ctx_t *ctx)
 
     guardrail_body_close(&ctx->body);
 
+    ngx_http_guardrail_unwatch_pace(ctx);
     ngx_http_guardrail_release_uploads(ctx);
 
     if (ctx->mode == NGX_HTTP_GUARDRAIL_ON) {

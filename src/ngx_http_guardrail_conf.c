@@ -214,6 +214,46 @@ ngx_command_t  ngx_http_guardrail_commands[] = {
       0,
       NULL },
 
+    { ngx_string("guardrail_max_arg"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF
+                        |NGX_CONF_TAKE23,
+      ngx_http_guardrail_set_max_arg,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("guardrail_max_window"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF
+                        |NGX_CONF_TAKE3,
+      ngx_http_guardrail_set_max_window,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("guardrail_types"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF
+                        |NGX_CONF_1MORE,
+      ngx_http_guardrail_set_types,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("guardrail_min_rate"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF
+                        |NGX_CONF_TAKE12,
+      ngx_http_guardrail_set_min_rate,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("guardrail_body_timeout"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF
+                        |NGX_CONF_TAKE1,
+      ngx_conf_set_msec_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_guardrail_loc_conf_t, body_timeout),
+      NULL },
+
     ngx_null_command
 };
 
@@ -574,6 +614,9 @@ ngx_http_guardrail_create_loc_conf(ngx_conf_t *cf)
     glcf->error_format = NGX_CONF_UNSET_UINT;
     glcf->headers = NGX_CONF_UNSET;
     glcf->memory_factor = NGX_CONF_UNSET_UINT;
+    glcf->min_rate = NGX_CONF_UNSET_UINT;
+    glcf->min_rate_grace = NGX_CONF_UNSET_MSEC;
+    glcf->body_timeout = NGX_CONF_UNSET_MSEC;
 
     return glcf;
 }
@@ -617,8 +660,26 @@ ngx_http_guardrail_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_value(conf->headers, prev->headers, 1);
     ngx_conf_merge_uint_value(conf->memory_factor, prev->memory_factor, 1000);
 
+    ngx_conf_merge_uint_value(conf->min_rate, prev->min_rate,
+                              NGX_HTTP_GUARDRAIL_MIN_RATE);
+    ngx_conf_merge_msec_value(conf->min_rate_grace, prev->min_rate_grace,
+                              NGX_HTTP_GUARDRAIL_GRACE);
+    ngx_conf_merge_msec_value(conf->body_timeout, prev->body_timeout, 0);
+
     if (conf->tenant == NULL) {
         conf->tenant = prev->tenant;
+    }
+
+    if (conf->args == NULL) {
+        conf->args = prev->args;
+    }
+
+    if (conf->windows == NULL) {
+        conf->windows = prev->windows;
+    }
+
+    if (conf->types == NULL) {
+        conf->types = prev->types;
     }
 
     if (conf->quotas == NULL) {

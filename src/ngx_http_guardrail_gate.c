@@ -7,15 +7,18 @@
  *
  * Who owns the request while its body is read: as in the mirror module,
  * ngx_http_read_client_request_body() takes a reference and may call our
- * handler at once or later; the phase handler gives the phase engine's own
- * reference back with ngx_http_finalize_request(r, NGX_DONE) and returns
- * NGX_DONE, and the handler runs the phases again, from this handler on.
+ * handler at once or later.  At once: the phase handler gives that reference
+ * back, and the phases go on.  Later: it gives the phase engine's own back
+ * with ngx_http_finalize_request(r, NGX_DONE) and returns NGX_DONE, and the
+ * handler runs the phases again, from this handler on.
  */
 
 
 #include "ngx_http_guardrail_module.h"
 
 
+static ngx_int_t ngx_http_guardrail_enter_args(ngx_http_request_t *r,
+    ngx_http_guardrail_loc_conf_t *glcf, ngx_uint_t mode);
 static ngx_int_t ngx_http_guardrail_enter(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx, ngx_http_guardrail_loc_conf_t *glcf);
 static ngx_int_t ngx_http_guardrail_judge(ngx_http_request_t *r,
@@ -43,6 +46,7 @@ ngx_int_t
 ngx_http_guardrail_preaccess_handler(ngx_http_request_t *r)
 {
     off_t                           declared;
+    ngx_int_t                       rc;
     ngx_http_guardrail_ctx_t       *ctx;
     guardrail_body_limits_t         limits;
     ngx_http_guardrail_loc_conf_t  *glcf;
@@ -53,8 +57,20 @@ ngx_http_guardrail_preaccess_handler(ngx_http_request_t *r)
 
     if (!ngx_http_guardrail_configured(glcf)
         || glcf->mode.cv
-        || r != r->main
-        || !ngx_http_guardrail_has_body(r)
+        || r != r->main)
+    {
+        return NGX_DECLINED;
+    }
+
+    if (glcf->args || glcf->windows) {
+        rc = ngx_http_guardrail_enter_args(r, glcf, (ngx_uint_t) glcf->mode.n);
+
+        if (rc != NGX_DECLINED) {
+            return rc;
+        }
+    }
+
+    if (!ngx_http_guardrail_has_body(r)
         || r->request_body
         || r->discard_body)
     {
@@ -96,6 +112,35 @@ ngx_http_guardrail_preaccess_handler(ngx_http_request_t *r)
     }
 
     return NGX_DECLINED;
+}
+
+
+static ngx_int_t
+ngx_http_guardrail_enter_args(ngx_http_request_t *r,
+    ngx_http_guardrail_loc_conf_t *glcf, ngx_uint_t mode)
+{
+    ngx_http_guardrail_ctx_t  *ctx;
+
+    ctx = ngx_http_guardrail_get_ctx(r);
+    if (ctx == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (ctx->refused || mode == NGX_HTTP_GUARDRAIL_OFF
+        || ngx_http_guardrail_judge_args(r, ctx, glcf) == NGX_OK)
+    {
+        return NGX_DECLINED;
+    }
+
+    ctx->conf = glcf;
+    ctx->mode = mode;
+    ctx->entered = 1;
+
+    if (!ngx_http_guardrail_has_body(r)) {
+        ctx->complete = 1;
+    }
+
+    return ngx_http_guardrail_excess(r, ctx);
 }
 
 
@@ -176,6 +221,14 @@ ngx_http_guardrail_enter(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
 
     if (ngx_http_guardrail_eval_mode(r, glcf, &ctx->mode) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (glcf->mode.cv && r == r->main && (glcf->args || glcf->windows)) {
+        rc = ngx_http_guardrail_enter_args(r, glcf, ctx->mode);
+
+        if (rc != NGX_DECLINED) {
+            return rc;
+        }
     }
 
     if (!ngx_http_guardrail_has_body(r)) {
@@ -483,11 +536,23 @@ ngx_http_guardrail_read(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx)
     ngx_int_t  rc;
 
     ctx->state = ngx_http_guardrail_reading;
+    ctx->calling = 1;
 
     rc = ngx_http_read_client_request_body(r, ngx_http_guardrail_body_handler);
 
+    ctx->calling = 0;
+
     if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
         return rc;
+    }
+
+    if (ctx->state == ngx_http_guardrail_levels) {
+
+        /* all of it was there: give the reader's reference back, and go on */
+
+        r->main->count--;
+
+        return ngx_http_guardrail_run_levels(r, ctx);
     }
 
     ngx_http_finalize_request(r, NGX_DONE);
@@ -513,5 +578,8 @@ ngx_http_guardrail_body_handler(ngx_http_request_t *r)
     r->preserve_body = 1;
 
     r->write_event_handler = ngx_http_core_run_phases;
-    ngx_http_core_run_phases(r);
+
+    if (!ctx->calling) {
+        ngx_http_core_run_phases(r);
+    }
 }

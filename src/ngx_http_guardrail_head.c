@@ -12,19 +12,14 @@
 #define NGX_HTTP_GUARDRAIL_MAX_TYPE  128
 
 
-typedef enum {
-    ngx_http_guardrail_type_ndjson = 0,
-    ngx_http_guardrail_type_later,      /* has records of another kind */
-    ngx_http_guardrail_type_other
-} ngx_http_guardrail_type_e;
-
-
 static void ngx_http_guardrail_parse_encoding(
     ngx_http_guardrail_head_t *head, ngx_str_t *value);
-static void ngx_http_guardrail_parse_type(ngx_http_request_t *r,
-    ngx_http_guardrail_head_t *head, ngx_str_t *value);
+static void ngx_http_guardrail_parse_type(ngx_http_guardrail_head_t *head,
+    ngx_str_t *value);
 static ngx_uint_t ngx_http_guardrail_known_charset(u_char *p, u_char *end);
-static ngx_uint_t ngx_http_guardrail_classify(ngx_str_t *type);
+static ngx_uint_t ngx_http_guardrail_is_later(ngx_str_t *type);
+static ngx_uint_t ngx_http_guardrail_is_among(ngx_str_t *type,
+    ngx_str_t *types);
 static guardrail_rc_e ngx_http_guardrail_judge_encoding(
     ngx_http_guardrail_ctx_t *ctx, ngx_http_guardrail_loc_conf_t *glcf,
     guardrail_body_limits_t *limits);
@@ -117,7 +112,7 @@ ngx_http_guardrail_parse_head(ngx_http_request_t *r,
                        && ngx_strncmp(key + 8, "type", 4) == 0)
             {
                 if (key[7] == '-') {
-                    ngx_http_guardrail_parse_type(r, head, &h[i].value);
+                    ngx_http_guardrail_parse_type(head, &h[i].value);
 
                 } else if (key[7] == '_') {
                     head->underscore_type = 1;
@@ -174,8 +169,8 @@ ngx_http_guardrail_parse_encoding(ngx_http_guardrail_head_t *head,
 
 
 static void
-ngx_http_guardrail_parse_type(ngx_http_request_t *r,
-    ngx_http_guardrail_head_t *head, ngx_str_t *value)
+ngx_http_guardrail_parse_type(ngx_http_guardrail_head_t *head,
+    ngx_str_t *value)
 {
     u_char  *p, *end, *next, *last, *eq;
 
@@ -195,12 +190,8 @@ ngx_http_guardrail_parse_type(ngx_http_request_t *r,
         ngx_http_guardrail_trim(&p, &end);
 
         if (end - p <= NGX_HTTP_GUARDRAIL_MAX_TYPE) {
-            head->type.data = ngx_pnalloc(r->pool, (size_t) (end - p) + 1);
-
-            if (head->type.data) {
-                head->type.len = (size_t) (end - p);
-                ngx_strlow(head->type.data, p, head->type.len);
-            }
+            head->type.data = p;
+            head->type.len = (size_t) (end - p);
         }
     }
 
@@ -291,33 +282,33 @@ ngx_http_guardrail_trim(u_char **p, u_char **end)
 
 
 static ngx_uint_t
-ngx_http_guardrail_classify(ngx_str_t *type)
+ngx_http_guardrail_is_later(ngx_str_t *type)
+{
+    if (type->len > 5
+        && ngx_strncasecmp(type->data + type->len - 5, (u_char *) "+json", 5)
+           == 0)
+    {
+        return 1;
+    }
+
+    return ngx_http_guardrail_is_among(type, ngx_http_guardrail_later_types);
+}
+
+
+static ngx_uint_t
+ngx_http_guardrail_is_among(ngx_str_t *type, ngx_str_t *types)
 {
     ngx_str_t  *s;
 
-    for (s = ngx_http_guardrail_ndjson_types; s->len; s++) {
+    for (s = types; s->len; s++) {
         if (type->len == s->len
-            && ngx_strncmp(type->data, s->data, s->len) == 0)
+            && ngx_strncasecmp(type->data, s->data, s->len) == 0)
         {
-            return ngx_http_guardrail_type_ndjson;
+            return 1;
         }
     }
 
-    for (s = ngx_http_guardrail_later_types; s->len; s++) {
-        if (type->len == s->len
-            && ngx_strncmp(type->data, s->data, s->len) == 0)
-        {
-            return ngx_http_guardrail_type_later;
-        }
-    }
-
-    if (type->len > 5
-        && ngx_strncmp(type->data + type->len - 5, "+json", 5) == 0)
-    {
-        return ngx_http_guardrail_type_later;
-    }
-
-    return ngx_http_guardrail_type_other;
+    return 0;
 }
 
 
@@ -412,11 +403,21 @@ ngx_http_guardrail_judge_type(ngx_http_guardrail_ctx_t *ctx,
     ngx_http_guardrail_loc_conf_t *glcf, guardrail_body_limits_t *limits)
 {
     const char                 *error;
-    ngx_uint_t                  in_force, class;
+    ngx_uint_t                  in_force;
     ngx_http_guardrail_head_t  *head;
 
     head = &ctx->head;
     error = NULL;
+
+    if (glcf->types
+        && (head->types != 1
+            || ngx_http_guardrail_match_type(glcf->types, &head->type)
+               != NGX_OK))
+    {
+        error = head->types == 0 ? "there is no Content-Type"
+                : head->types > 1 ? "there is more than one Content-Type"
+                : "its Content-Type is not one that is accepted";
+    }
 
     in_force = glcf->format != NGX_HTTP_GUARDRAIL_FORMAT_NONE
                && (limits->max_records != GUARDRAIL_NO_LIMIT
@@ -450,9 +451,9 @@ ngx_http_guardrail_judge_type(ngx_http_guardrail_ctx_t *ctx,
         return GUARDRAIL_OK;
     }
 
-    class = ngx_http_guardrail_classify(&head->type);
-
-    if (class == ngx_http_guardrail_type_ndjson) {
+    if (ngx_http_guardrail_is_among(&head->type,
+                                    ngx_http_guardrail_ndjson_types))
+    {
         limits->format = GUARDRAIL_FORMAT_NDJSON;
         return GUARDRAIL_OK;
     }
@@ -462,7 +463,7 @@ ngx_http_guardrail_judge_type(ngx_http_guardrail_ctx_t *ctx,
         return GUARDRAIL_OK;
     }
 
-    if (class == ngx_http_guardrail_type_later) {
+    if (ngx_http_guardrail_is_later(&head->type)) {
         ngx_http_guardrail_set_verdict(ctx, GUARDRAIL_TYPE, 0, 0);
         ctx->error = "records of this type cannot be counted";
         return GUARDRAIL_TYPE;

@@ -43,7 +43,7 @@ static ngx_http_guardrail_log_t  ngx_http_guardrail_log_state;
 ngx_uint_t
 ngx_http_guardrail_has_limit(ngx_http_guardrail_ctx_t *ctx)
 {
-    return guardrail_rc_info(ctx->rc)->unit != NULL;
+    return guardrail_rc_info(ctx->rc)->unit != NULL && !ctx->unnumbered;
 }
 
 

@@ -213,6 +213,7 @@ ngx_http_guardrail_end(void *data)
     ngx_http_guardrail_ctx_t *ctx = data;
 
     ngx_http_guardrail_leave_queue(ctx);
+    ngx_http_guardrail_unwatch_pace(ctx);
     ngx_http_guardrail_log_aborted(ctx->request, ctx);
     guardrail_body_close(&ctx->body);
     ngx_http_guardrail_settle(ctx);

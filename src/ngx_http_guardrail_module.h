@@ -14,6 +14,8 @@
  *   reject       a verdict: the body that vanishes
  *   log          a verdict: the line in the error log
  *   answer       a verdict: what the client is told
+ *   args         guardrail_max_arg, guardrail_max_window
+ *   slow         guardrail_min_rate, guardrail_body_timeout
  *   worker       budget, stepping aside, decoder memory of this worker
  *   variables    what logs and other modules are told
  */
@@ -28,6 +30,15 @@
 #include <ngx_http.h>
 
 #include "ngx_http_guardrail_quota.h"
+
+
+/* what only refusals do is kept out of the cache lines of what passes */
+
+#if (__GNUC__)
+#define ngx_http_guardrail_cold  __attribute__((cold))
+#else
+#define ngx_http_guardrail_cold
+#endif
 
 
 #define NGX_HTTP_GUARDRAIL_OFF      0
@@ -95,6 +106,14 @@ typedef struct {
     ngx_flag_t                        headers;
     ngx_uint_t                        memory_factor;    /* thousandths */
 
+    ngx_array_t                      *args;
+    ngx_array_t                      *windows;
+    ngx_array_t                      *types;
+
+    ngx_uint_t                        min_rate;     /* bytes a second */
+    ngx_msec_t                        min_rate_grace;
+    ngx_msec_t                        body_timeout;
+
     /* the core's, taken over: 0 is no limit */
 
     off_t                             client_max_body_size;
@@ -115,7 +134,7 @@ typedef struct {
 typedef struct {
     guardrail_coding_e                coding;
     ngx_str_t                         encoding;     /* the first coding */
-    ngx_str_t                         type;         /* lower case */
+    ngx_str_t                         type;         /* of the first line */
     ngx_uint_t                        types;        /* Content-Type lines */
     ngx_uint_t                        uri_changes;  /* of r, then */
 
@@ -137,6 +156,9 @@ typedef enum {
     ngx_http_guardrail_levels,          /* it takes them, or waits */
     ngx_http_guardrail_passed
 } ngx_http_guardrail_state_e;
+
+
+typedef struct ngx_http_guardrail_slow_s  ngx_http_guardrail_slow_t;
 
 
 struct ngx_http_guardrail_ctx_s {
@@ -171,6 +193,7 @@ struct ngx_http_guardrail_ctx_s {
                                                     /* or one that waits */
     ngx_http_guardrail_whose_t       *whose;
     ngx_http_guardrail_quotas_t      *quotas;
+    ngx_http_guardrail_slow_t        *slow;
 
     /* the verdict */
 
@@ -190,9 +213,11 @@ struct ngx_http_guardrail_ctx_s {
     unsigned                          inspect:1;    /* the filter is to judge */
     unsigned                          judged:1;     /* to its end, mode on */
     unsigned                          waiting:1;    /* stands in the queue */
+    unsigned                          calling:1;    /* the reader, just now */
     unsigned                          refused:1;
     unsigned                          would:1;      /* dry_run: excess seen */
     unsigned                          declared:1;   /* by Content-Length */
+    unsigned                          unnumbered:1; /* no limit, observed */
     unsigned                          plain:1;      /* nginx's own page */
     unsigned                          complete:1;   /* all of it is stored */
     unsigned                          close:1;      /* close the connection */
@@ -282,6 +307,13 @@ off_t ngx_http_guardrail_early_bound(ngx_http_guardrail_loc_conf_t *glcf);
 
 /* head */
 
+char *ngx_http_guardrail_set_types(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+/* NGX_OK if a Content-Type is one of those, NGX_DECLINED if not */
+
+ngx_int_t ngx_http_guardrail_match_type(ngx_array_t *types, ngx_str_t *type);
+
 void ngx_http_guardrail_parse_head(ngx_http_request_t *r,
     ngx_http_guardrail_head_t *head);
 
@@ -348,33 +380,41 @@ ngx_int_t ngx_http_guardrail_request_body_filter(ngx_http_request_t *r,
 
 /* takes the verdict of ctx->body over */
 
-void ngx_http_guardrail_take_verdict(ngx_http_guardrail_ctx_t *ctx);
+ngx_http_guardrail_cold void ngx_http_guardrail_take_verdict(
+    ngx_http_guardrail_ctx_t *ctx);
 
 /* sets a verdict that is not the body's */
 
-void ngx_http_guardrail_set_verdict(ngx_http_guardrail_ctx_t *ctx,
-    guardrail_rc_e rc, uint64_t limit, uint64_t observed);
+ngx_http_guardrail_cold void ngx_http_guardrail_set_verdict(
+    ngx_http_guardrail_ctx_t *ctx, guardrail_rc_e rc, uint64_t limit,
+    uint64_t observed);
 
 /*
  * Refuses by the verdict in ctx: logs, makes the body vanish, drops
  * keep-alive.  Returns the HTTP status, to be returned by the caller.
  */
 
-ngx_int_t ngx_http_guardrail_refuse(ngx_http_request_t *r,
-    ngx_http_guardrail_ctx_t *ctx);
+ngx_http_guardrail_cold ngx_int_t ngx_http_guardrail_refuse(
+    ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx);
 
 /*
  * The same in the mode of ctx: NGX_DECLINED in dry_run, where the verdict is
  * logged, once, and the body passes uninspected.
  */
 
-ngx_int_t ngx_http_guardrail_excess(ngx_http_request_t *r,
-    ngx_http_guardrail_ctx_t *ctx);
+ngx_http_guardrail_cold ngx_int_t ngx_http_guardrail_excess(
+    ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx);
+
+/* the backend has it: logs the verdict, and leaves the body to its reader */
+
+ngx_http_guardrail_cold void ngx_http_guardrail_refuse_passed(
+    ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx);
 
 /* 413 as plain nginx does it, by client_max_body_size */
 
-ngx_int_t ngx_http_guardrail_refuse_plain(ngx_http_request_t *r,
-    ngx_http_guardrail_ctx_t *ctx, uint64_t limit, uint64_t observed);
+ngx_http_guardrail_cold ngx_int_t ngx_http_guardrail_refuse_plain(
+    ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx, uint64_t limit,
+    uint64_t observed);
 
 
 /* log */
@@ -409,6 +449,34 @@ ngx_uint_t ngx_http_guardrail_has_limit(ngx_http_guardrail_ctx_t *ctx);
 ngx_uint_t ngx_http_guardrail_log_allowed(ngx_uint_t kind);
 
 void ngx_http_guardrail_log_exit(ngx_cycle_t *cycle);
+
+
+/* args */
+
+char *ngx_http_guardrail_set_max_arg(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_guardrail_set_max_window(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+/* NGX_OK, or NGX_DECLINED with the verdict in ctx */
+
+ngx_int_t ngx_http_guardrail_judge_args(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx, ngx_http_guardrail_loc_conf_t *glcf);
+
+
+/* slow */
+
+#define NGX_HTTP_GUARDRAIL_MIN_RATE  500        /* bytes a second */
+#define NGX_HTTP_GUARDRAIL_GRACE     20000      /* ms */
+
+char *ngx_http_guardrail_set_min_rate(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+/* there is more of a body to come: from now on it must come fast enough */
+
+ngx_int_t ngx_http_guardrail_watch_pace(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx);
+void ngx_http_guardrail_unwatch_pace(ngx_http_guardrail_ctx_t *ctx);
 
 
 /* answer */

@@ -20,6 +20,7 @@ static char *ngx_http_guardrail_quota_params(ngx_conf_t *cf,
     ngx_http_guardrail_quota_t *quota);
 static ngx_uint_t ngx_http_guardrail_names_pair(
     ngx_http_guardrail_zone_t *zone, uint32_t unit, uint32_t period);
+static ngx_uint_t ngx_http_guardrail_is_again(ngx_str_t *value, ngx_uint_t i);
 static ngx_int_t ngx_http_guardrail_cmp_quotas(const void *one,
     const void *two);
 
@@ -32,6 +33,16 @@ ngx_http_guardrail_set_quota(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_http_guardrail_loc_conf_t  *glcf = conf;
 
     value = cf->args->elts;
+
+    if (cf->args->nelts < 4) {
+
+        /* nginx has no flag for three or more */
+
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid number of arguments in \"%V\" directive",
+                           &value[0]);
+        return NGX_CONF_ERROR;
+    }
 
     if (glcf->quotas == NULL) {
         glcf->quotas = ngx_array_create(cf->pool, 4,
@@ -170,6 +181,13 @@ ngx_http_guardrail_quota_params(ngx_conf_t *cf,
 
         s = value[i];
 
+        if (ngx_http_guardrail_is_again(value, i)) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "duplicate parameter \"%V\" in \"%V\" "
+                               "directive", &value[i], &value[0]);
+            return NGX_CONF_ERROR;
+        }
+
         if (ngx_strncmp(s.data, "queue=", 6) == 0) {
             n = ngx_atoi(s.data + 6, s.len - 6);
 
@@ -216,12 +234,16 @@ ngx_http_guardrail_quota_params(ngx_conf_t *cf,
         } else if (ngx_strncmp(s.data, "status=", 7) == 0) {
             n = ngx_atoi(s.data + 7, s.len - 7);
 
-            if (n < 400 || n > 599 || n == 408 || n == 444 || n == 499) {
+            /* nginx closes at 408, 444 and 499, and makes 400 of 494 to 497 */
+
+            if (n < 400 || n > 599 || n == 408 || n == 444
+                || (n >= 494 && n <= 499))
+            {
                 ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                    "invalid parameter \"%V\" in \"%V\" "
                                    "directive, \"status\" must be 400 to 599, "
-                                   "and not 408, 444 or 499", &value[i],
-                                   &value[0]);
+                                   "and not 408, 444 or 494 to 499",
+                                   &value[i], &value[0]);
                 return NGX_CONF_ERROR;
             }
 
@@ -329,6 +351,35 @@ ngx_http_guardrail_names_pair(ngx_http_guardrail_zone_t *zone, uint32_t unit,
 
     for (i = 0; i < zone->limits.nelts; i++) {
         if (unit == (uint32_t) limit[i].unit + 1 && period == limit[i].period) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/* is a parameter of the same name before it? */
+
+static ngx_uint_t
+ngx_http_guardrail_is_again(ngx_str_t *value, ngx_uint_t i)
+{
+    u_char      *end;
+    size_t       len;
+    ngx_uint_t   k;
+
+    end = ngx_strlchr(value[i].data, value[i].data + value[i].len, '=');
+
+    if (end == NULL) {
+        return 0;
+    }
+
+    len = (size_t) (end + 1 - value[i].data);
+
+    for (k = 4; k < i; k++) {
+        if (value[k].len >= len
+            && ngx_strncmp(value[k].data, value[i].data, len) == 0)
+        {
             return 1;
         }
     }

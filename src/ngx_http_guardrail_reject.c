@@ -67,6 +67,7 @@ ngx_http_guardrail_set_verdict(ngx_http_guardrail_ctx_t *ctx,
     ctx->observed = observed;
     ctx->observed_input = 0;
     ctx->declared = 0;
+    ctx->unnumbered = 0;
     ctx->unit = NULL;
     ctx->error = NULL;
 }
@@ -78,6 +79,7 @@ ngx_http_guardrail_refuse(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx)
     ctx->refused = 1;
     ctx->uri_changes = r->uri_changes;
 
+    ngx_http_guardrail_unwatch_pace(ctx);
     ngx_http_guardrail_log(r, ctx, "rejected", ctx->conf->log_level);
     ngx_http_guardrail_settle_refused(ctx);
 
@@ -96,6 +98,24 @@ ngx_http_guardrail_refuse(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx)
 }
 
 
+void
+ngx_http_guardrail_refuse_passed(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx)
+{
+    ctx->refused = 1;
+    ctx->inspect = 0;
+    ctx->uri_changes = r->uri_changes;
+
+    r->keepalive = 0;
+
+    guardrail_body_close(&ctx->body);
+
+    ngx_http_guardrail_unwatch_pace(ctx);
+    ngx_http_guardrail_log(r, ctx, "rejected", ctx->conf->log_level);
+    ngx_http_guardrail_settle_refused(ctx);
+}
+
+
 ngx_int_t
 ngx_http_guardrail_excess(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx)
 {
@@ -106,6 +126,8 @@ ngx_http_guardrail_excess(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx)
     }
 
     ctx->inspect = 0;
+
+    ngx_http_guardrail_unwatch_pace(ctx);
 
     if (!ctx->would) {
         ctx->would = 1;

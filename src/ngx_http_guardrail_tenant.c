@@ -45,7 +45,7 @@ char *
 ngx_http_guardrail_set_tenant(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_str_t                         *value, pattern;
-    ngx_uint_t                         i, named;
+    ngx_uint_t                         i, named, secret;
     ngx_http_guardrail_tenant_t       *tenant;
     ngx_http_guardrail_loc_conf_t     *glcf = conf;
     ngx_http_compile_complex_value_t   ccv;
@@ -74,6 +74,7 @@ ngx_http_guardrail_set_tenant(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     tenant->name = ngx_http_guardrail_anonymous;
     tenant->secret = ngx_http_guardrail_is_secret(&tenant->cv.value);
     named = 0;
+    secret = 0;
 
     for (i = 2; i < cf->args->nelts; i++) {
 
@@ -81,10 +82,6 @@ ngx_http_guardrail_set_tenant(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         {
             pattern.data = value[i].data + 8;
             pattern.len = value[i].len - 8;
-
-            if (tenant->regex) {
-                return "has duplicate \"pattern\"";
-            }
 
             if (ngx_http_guardrail_compile_pattern(cf, tenant, &pattern)
                 != NGX_CONF_OK)
@@ -110,13 +107,16 @@ ngx_http_guardrail_set_tenant(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
             continue;
         }
 
-        if (ngx_strcmp(value[i].data, "secret=on") == 0) {
-            tenant->secret = 1;
-            continue;
-        }
+        if (ngx_strcmp(value[i].data, "secret=on") == 0
+            || ngx_strcmp(value[i].data, "secret=off") == 0)
+        {
+            if (secret) {
+                return "has duplicate \"secret\"";
+            }
 
-        if (ngx_strcmp(value[i].data, "secret=off") == 0) {
-            tenant->secret = 0;
+            secret = 1;
+            tenant->secret = (value[i].len == sizeof("secret=on") - 1);
+
             continue;
         }
 
@@ -141,6 +141,13 @@ ngx_http_guardrail_compile_pattern(ngx_conf_t *cf,
     u_char               *p, *end, errstr[NGX_MAX_CONF_ERRSTR];
     ngx_uint_t            i;
     ngx_regex_compile_t   rc;
+
+    if (tenant->regex) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"guardrail_tenant\" directive has duplicate "
+                           "\"pattern\"");
+        return NGX_CONF_ERROR;
+    }
 
     ngx_memzero(&rc, sizeof(ngx_regex_compile_t));
 

@@ -24,6 +24,8 @@
 
 #define NGX_HTTP_GUARDRAIL_HOLDER  100          /* ms */
 
+#define NGX_HTTP_GUARDRAIL_ZONE_NAME  64        /* bytes */
+
 /* pages by which the sizes of zones differ: see map_size() */
 
 #define NGX_HTTP_GUARDRAIL_STEPS   64
@@ -51,12 +53,23 @@ char *
 ngx_http_guardrail_set_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_str_t                         *value, key;
-    ngx_uint_t                         i;
+    ngx_uint_t                         i, full;
     ngx_http_guardrail_zone_t         *zone;
     ngx_http_guardrail_main_conf_t    *gmcf;
     ngx_http_compile_complex_value_t   ccv;
 
     value = cf->args->elts;
+    full = 0;
+
+    /* it is part of what clients are told, and of the lines of the log */
+
+    if (value[1].len == 0 || value[1].len > NGX_HTTP_GUARDRAIL_ZONE_NAME) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid name \"%V\" in \"%V\" directive, it must "
+                           "have 1 to %d characters", &value[1], &value[0],
+                           NGX_HTTP_GUARDRAIL_ZONE_NAME);
+        return NGX_CONF_ERROR;
+    }
 
     if (!ngx_http_guardrail_is_name(&value[1])) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
@@ -84,6 +97,14 @@ ngx_http_guardrail_set_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     zone->number = gmcf->defined++;
 
     for (i = 2; i < cf->args->nelts; i++) {
+
+        if (ngx_strncmp(value[i].data, "full=", 5) == 0 && full++) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "duplicate parameter \"%V\" in \"%V\" "
+                               "directive", &value[i], &value[0]);
+            return NGX_CONF_ERROR;
+        }
+
         if (ngx_http_guardrail_zone_param(cf, zone, &value[i])
             != NGX_CONF_OK)
         {

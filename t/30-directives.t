@@ -34,11 +34,26 @@ my %accepted = (
     guardrail_error_format    => [qw(problem nginx)],
     guardrail_log_level       => [qw(info notice warn error)],
     guardrail_label           => ['uploads', '"the uploads"'],
+    guardrail_tenant          => ['$arg_n', 'constant',
+                                  '$arg_n default=reject',
+                                  '$arg_n secret=off default=n pattern=^.'],
+    guardrail_quota           => ['zone requests 10/1m', 'zone bytes $arg_n'],
+    guardrail_headers         => [qw(on off)],
+    guardrail_memory_model    => [qw(1 28 1.5 0.001)],
 );
 
 my %only_http = (
     guardrail_decoder_memory => [qw(0 1m 256m 2g)],
+    guardrail_secret         => ['%%DIR%%/secret'],
+    guardrail_zone           => ['z size=1m', 'z size=256k key=$arg_n rates=8'
+                                 . ' full=reject state=%%DIR%%/z.state'],
 );
+
+# with a sentence of their own for what is said twice: 30-quota-directives.t
+
+my %repeatable = map { $_ => 1 } qw(guardrail_quota guardrail_zone);
+
+$t->file('secret', 's' x 16);
 
 my @anywhere = sort keys %accepted;
 my @all = sort @anywhere, keys %only_http;
@@ -94,6 +109,7 @@ events {
 
 http {
     %%HTTP%%
+    guardrail_zone zone size=1m;
     $http
 
     server {
@@ -173,11 +189,15 @@ sub mistakes {
         guardrail_error_format => ['""', qw(json html $arg_n)],
         guardrail_log_level    => ['""', qw(debug crit warning $arg_n)],
         guardrail_label        => ['""'],
+        guardrail_headers      => ['""', qw(yes 1 $arg_n)],
+        guardrail_memory_model => ['""', qw(0 -1 1.2345 1k pypy $arg_n)],
+        guardrail_secret       => ['%%DIR%%/absent', '%%DIR%%'],
     );
 
     for my $name (@all) {
         for my $value (@{$wrong{$name}}) {
-            my $word = $value =~ s/^"(.*)"\z/$1/r;
+            my $word = $value =~ s/^"(.*)"\z/$1/r
+                              =~ s/%%DIR%%/$t->dir/er;
 
             refuses(conf("$name $value;"), "$name $value", qr/"\Q$name\E"/,
                     $word eq '' ? qr/""|empty/ : qr/"\Q$word\E"/);
@@ -209,7 +229,7 @@ sub mistakes {
 sub duplicates {
     my %value = map { $_ => ($accepted{$_} || $only_http{$_})->[-1] } @all;
 
-    for my $name (@all) {
+    for my $name (grep { !$repeatable{$_} } @all) {
         my $context = $only_http{$name} ? 'http' : 'location';
         my $text = "$name $value{$name}; $name $value{$name};";
 
@@ -232,7 +252,9 @@ sub duplicates {
 
 
 sub arguments {
-    my %many = (guardrail_max_ratio => '1 floor=1 1', guardrail_encodings => 0);
+    my %many = (guardrail_max_ratio => '1 floor=1 1', guardrail_encodings => 0,
+                guardrail_tenant => 'a b c d e', guardrail_zone => 0,
+                guardrail_quota => 'zone requests');
 
     for my $name (@all) {
         my $many = $many{$name} // '1 1';
@@ -271,7 +293,9 @@ sub contexts {
 
 sub unknown {
     for my $name (grep { "@{$accepted{$_}}" =~ /\$/ } @anywhere) {
-        refuses(conf("$name \$nope;"), "$name with an unknown variable",
+        my $before = $name eq 'guardrail_quota' ? 'zone requests ' : '';
+
+        refuses(conf("$name $before\$nope;"), "$name: an unknown variable",
                 qr/unknown "nope" variable/);
     }
 

@@ -32,6 +32,8 @@
  *       a content handler: its answer is that of a subrequest with a body of
  *       its own
  *
+ *   test_zone, test_points: see ngx_http_guardrail_test_zone.c
+ *
  *   test_later TIME
  *
  *       a content handler: what this worker's timers wait for comes TIME
@@ -39,9 +41,7 @@
  */
 
 
-#include <ngx_config.h>
-#include <ngx_core.h>
-#include <ngx_http.h>
+#include "ngx_http_guardrail_test.h"
 
 
 /* 0x01 is NGX_CONF_BITMASK_SET */
@@ -52,17 +52,6 @@
 #define NGX_HTTP_TEST_SPLIT    0x10
 #define NGX_HTTP_TEST_CALLS    0x20
 #define NGX_HTTP_TEST_LAST     0x40
-
-
-typedef struct {
-    ngx_uint_t  phase;
-    ngx_uint_t  filter;
-    size_t      size;
-    ngx_flag_t  skip;
-    ngx_str_t   uri;
-    ngx_str_t   body;
-    ngx_msec_t  later;
-} ngx_http_test_loc_conf_t;
 
 
 static ngx_int_t ngx_http_test_server_rewrite(ngx_http_request_t *r);
@@ -138,6 +127,20 @@ static ngx_command_t  ngx_http_test_commands[] = {
     { ngx_string("test_subrequest"),
       NGX_HTTP_LOC_CONF|NGX_CONF_TAKE2,
       ngx_http_test_set_subrequest,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("test_zone"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_test_set_zone,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("test_points"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
+      ngx_http_test_set_zone,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },

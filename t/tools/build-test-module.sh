@@ -53,7 +53,7 @@ done
 
 version=$([ -z "$nginx" ] || "$nginx" -V 2>&1)
 stamp=$({ printf '%s\n' "$version" "$src" "${keep[@]}"
-          cat "$addon"/*
+          cat "$addon"/* "$root"/src/*.h "$root"/src/core/*/*.h
         } | sha1sum | cut -c 1-16)
 
 dir=$root/build/testmod/$stamp

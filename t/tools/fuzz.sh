@@ -38,8 +38,8 @@ build() {
     xargs -r -P "$(nproc)" -L 1 bash -c '
         clang -std=c11 -g -O1 -Isrc/core -It/unit -Wall -Wextra \
             -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
-            -fno-omit-frame-pointer -o "$2.new" "$1" src/core/*/*.c \
-            -lz -lm && mv "$2.new" "$2"' bash
+            -fno-omit-frame-pointer -DGUARDRAIL_ZONE_POINTS -o "$2.new" \
+            "$1" src/core/*/*.c -lz -lm && mv "$2.new" "$2"' bash
 }
 
 names() {

@@ -21,7 +21,7 @@ CC_asan = gcc
 OPT_gcc = -O2
 OPT_clang = -O2 -Wconditional-uninitialized
 OPT_asan = -O1 -fno-omit-frame-pointer -fsanitize=address,undefined \
-	-fno-sanitize-recover=all -DGUARDRAIL_ZONE_POINTS
+	-fno-sanitize-recover=all -DGUARDRAIL_ZONE_POINTS -DGUARDRAIL_ZONE_SCALAR
 
 
 all: $(foreach v,$(VARIANTS),$(TESTS:t/unit/%.c=$(OUT)/$(v)/%)) core

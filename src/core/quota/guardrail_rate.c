@@ -6,6 +6,13 @@
 
 #include "quota/guardrail_rate_private.h"
 
+/* GUARDRAIL_ZONE_SCALAR is for tests of what other machines do */
+
+#if defined(__SSE2__) && !defined(GUARDRAIL_ZONE_SCALAR)
+#define GUARDRAIL_RATE_SSE2  1
+#include <emmintrin.h>
+#endif
+
 
 typedef struct {
     uint64_t  previous;
@@ -16,6 +23,8 @@ typedef struct {
 static inline void guardrail_key_buckets(const guardrail_zone_t *z,
     const uint64_t hash[2], uint32_t b[2]);
 static inline uint32_t guardrail_key_tag(const uint64_t hash[2]);
+static inline uint32_t guardrail_key_matches(
+    const uint32_t bucket[GUARDRAIL_ZONE_WAYS], uint32_t tag);
 static uint32_t guardrail_key_lookup(const guardrail_zone_t *z,
     const uint64_t hash[2]);
 static uint32_t guardrail_key_room(const guardrail_zone_t *z,
@@ -24,6 +33,10 @@ static void guardrail_key_insert(guardrail_zone_t *z, guardrail_key_t *key,
     uint32_t i, uint32_t second);
 static uint32_t guardrail_pair_lookup(const guardrail_zone_t *z,
     const guardrail_limit_t *limit);
+static inline unsigned guardrail_pair_free(const guardrail_zone_t *z,
+    const guardrail_pair_t *p, uint32_t second);
+static void guardrail_rate_note(guardrail_rate_t *r, guardrail_entry_t *e,
+    uint64_t amount);
 
 
 static inline uint32_t *
@@ -69,10 +82,45 @@ guardrail_key_tag(const uint64_t hash[2])
 }
 
 
+/* which of a bucket's tags are this one: a bit for each */
+
+static inline uint32_t
+guardrail_key_matches(const uint32_t bucket[GUARDRAIL_ZONE_WAYS],
+    uint32_t tag)
+{
+#if (GUARDRAIL_RATE_SSE2)
+
+    __m128i         a, b, t;
+    const __m128i  *p;
+
+    p = (const __m128i *) (const void *) bucket;
+    t = _mm_set1_epi32((int) tag);
+
+    a = _mm_packs_epi32(_mm_cmpeq_epi32(_mm_load_si128(p), t),
+                        _mm_cmpeq_epi32(_mm_load_si128(p + 1), t));
+    b = _mm_packs_epi32(_mm_cmpeq_epi32(_mm_load_si128(p + 2), t),
+                        _mm_cmpeq_epi32(_mm_load_si128(p + 3), t));
+
+    return (uint32_t) _mm_movemask_epi8(_mm_packs_epi16(a, b));
+
+#else
+
+    uint32_t  i, matches;
+
+    for (matches = 0, i = 0; i < GUARDRAIL_ZONE_WAYS; i++) {
+        matches |= (uint32_t) (bucket[i] == tag) << i;
+    }
+
+    return matches;
+
+#endif
+}
+
+
 void
 guardrail_key_prefetch(const guardrail_zone_t *z, const guardrail_key_t *key)
 {
-    uint32_t  b[2];
+    uint32_t  b[2], k, tag, matches;
 
     if (key->entry != GUARDRAIL_ZONE_NONE) {
         __builtin_prefetch(guardrail_zone_entry(z, key->entry), 1);
@@ -80,9 +128,22 @@ guardrail_key_prefetch(const guardrail_zone_t *z, const guardrail_key_t *key)
     }
 
     guardrail_key_buckets(z, key->hash, b);
+    tag = guardrail_key_tag(key->hash);
 
-    __builtin_prefetch(z->buckets[b[0]]);
     __builtin_prefetch(z->buckets[b[1]]);
+
+    /* tags may change meanwhile: this is a guess, and find looks again */
+
+    for (k = 0; k < 2; k++) {
+        matches = guardrail_key_matches(z->buckets[b[k]], tag);
+
+        if (matches) {
+            __builtin_prefetch(guardrail_zone_entry(z,
+                                   b[k] * GUARDRAIL_ZONE_WAYS
+                                   + (uint32_t) __builtin_ctz(matches)), 1);
+            return;
+        }
+    }
 }
 
 
@@ -140,23 +201,20 @@ guardrail_key_find_locked(guardrail_zone_t *z, guardrail_key_t *key,
 static uint32_t
 guardrail_key_lookup(const guardrail_zone_t *z, const uint64_t hash[2])
 {
-    uint32_t            b[2], i, k, n, tag;
-    const uint32_t     *bucket;
+    uint32_t            b[2], k, n, tag, matches;
     guardrail_entry_t  *e;
 
     guardrail_key_buckets(z, hash, b);
     tag = guardrail_key_tag(hash);
 
     for (k = 0; k < 2; k++) {
-        bucket = z->buckets[b[k]];
 
-        for (i = 0; i < GUARDRAIL_ZONE_WAYS; i++) {
-
-            if (bucket[i] != tag) {
-                continue;
-            }
-
-            n = b[k] * GUARDRAIL_ZONE_WAYS + i;
+        for (matches = guardrail_key_matches(z->buckets[b[k]], tag);
+             matches;
+             matches &= matches - 1)
+        {
+            n = b[k] * GUARDRAIL_ZONE_WAYS
+                + (uint32_t) __builtin_ctz(matches);
             e = guardrail_zone_entry(z, n);
 
             if (e->hash[0] == hash[0] && e->hash[1] == hash[1]) {
@@ -288,6 +346,16 @@ guardrail_pair_lookup(const guardrail_zone_t *z,
 }
 
 
+static inline unsigned
+guardrail_pair_free(const guardrail_zone_t *z, const guardrail_pair_t *p,
+    uint32_t second)
+{
+    return p->unit == 0
+           || (p->epoch < z->head->epoch
+               && (uint64_t) p->used + 2 * (uint64_t) p->period <= second);
+}
+
+
 uint32_t
 guardrail_pair_find_locked(guardrail_zone_t *z, const guardrail_limit_t *limit,
     uint64_t now, uint32_t epoch)
@@ -312,15 +380,19 @@ guardrail_pair_find_locked(guardrail_zone_t *z, const guardrail_limit_t *limit,
             p->epoch = epoch;
         }
 
+        if (guardrail_pair_free(z, p, second)) {
+
+            /* not the next pair's, before this one is charged */
+
+            guardrail_zone_touch(z, p, sizeof(guardrail_pair_t));
+            p->used = second;
+        }
+
         return i;
     }
 
-    for (i = 0, p = z->head->pairs; i < z->rates; i++, p++) {
-
-        if (p->unit == 0
-            || (p->epoch < z->head->epoch
-                && (uint64_t) p->used + 2 * (uint64_t) p->period <= second))
-        {
+    for (i = 0; i < z->rates; i++) {
+        if (guardrail_pair_free(z, &z->head->pairs[i], second)) {
             break;
         }
     }
@@ -329,11 +401,13 @@ guardrail_pair_find_locked(guardrail_zone_t *z, const guardrail_limit_t *limit,
         return GUARDRAIL_ZONE_NONE;
     }
 
+    p = &z->head->pairs[i];
+
     guardrail_zone_touch(z, p, sizeof(guardrail_pair_t));
 
     p->unit = (uint32_t) limit->unit + 1;
     p->period = limit->period;
-    p->top += 2;
+    p->top += GUARDRAIL_PAIR_GAP;
     p->delta = (uint32_t) (second / limit->period) - p->top;
     p->used = second;
     p->epoch = epoch;
@@ -418,6 +492,7 @@ guardrail_rate_charge_locked(guardrail_zone_t *z, guardrail_entry_t *e,
 {
     uint32_t               i, *number, second;
     uint64_t               until;
+    unsigned               newer;
     guardrail_pair_t      *p;
     guardrail_counters_t  *c;
 
@@ -455,17 +530,39 @@ guardrail_rate_charge_locked(guardrail_zone_t *z, guardrail_entry_t *e,
         e->keep_until = (uint32_t) until;
     }
 
-    if (*number > p->top || p->used != second) {
+    newer = (*number - p->top - 1 < INT32_MAX);
+
+    if (newer || second > p->used) {
         guardrail_zone_touch(z, p, sizeof(guardrail_pair_t));
 
-        p->top = (*number > p->top) ? *number : p->top;
-        p->used = second;
+        p->top = newer ? *number : p->top;
+        p->used = (second > p->used) ? second : p->used;
     }
 
-    if (r->number[0] != *number) {
+    guardrail_rate_note(r, e, amount);
+}
+
+
+/* what this request has charged, for a give-back */
+
+static void
+guardrail_rate_note(guardrail_rate_t *r, guardrail_entry_t *e,
+    uint64_t amount)
+{
+    if (r->entry != e || r->generation != e->generation) {
+
+        /* what was charged before was forgotten with the entry */
+
+        r->entry = e;
+        r->generation = e->generation;
+        r->charged[0] = 0;
+        r->charged[1] = 0;
+    }
+
+    if (r->number[0] != r->window.id) {
         r->number[1] = r->number[0];
         r->charged[1] = r->charged[0];
-        r->number[0] = *number;
+        r->number[0] = r->window.id;
         r->charged[0] = 0;
     }
 
@@ -491,20 +588,14 @@ guardrail_rate_give_back_locked(guardrail_zone_t *z,
 
     e = guardrail_zone_entry(z, key->entry);
 
-    if (e->generation != key->generation) {
-
-        /* another key stands there: ours was forgotten */
-
+    if (r->entry != e || r->generation != e->generation) {
         return;
     }
 
     c = guardrail_entry_counters(z, e, i);
 
     guardrail_zone_touch(z, c, sizeof(guardrail_counters_t));
-
-    w.previous = c->previous;
-    w.current = c->current;
-    w.id = *guardrail_entry_number(e, i);
+    guardrail_rate_load(z, e, i, &w);
 
     for (k = 0; k < 2 && amount; k++) {
         part = (r->charged[k] < amount) ? r->charged[k] : amount;
@@ -518,7 +609,5 @@ guardrail_rate_give_back_locked(guardrail_zone_t *z,
     c->previous = w.previous;
     c->current = w.current;
 
-    r->window.previous = w.previous;
-    r->window.current = w.current;
-    r->window.id = w.id + z->head->pairs[i].delta;
+    r->window = w;
 }

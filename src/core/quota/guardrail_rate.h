@@ -39,10 +39,15 @@ typedef struct {
 
     guardrail_window_t  window;
 
-    /* what was charged: the number of the window, and the one before */
+    /* what was charged: in the newest window, and in the one before */
 
-    uint32_t            number[2];
+    uint32_t            number[2];      /* guardrail_window_t.id */
     uint64_t            charged[2];
+
+    /* and to whom: an entry may become another key's, and this one's again */
+
+    guardrail_entry_t  *entry;
+    uint32_t            generation;
 } guardrail_rate_t;
 
 
@@ -54,7 +59,7 @@ typedef enum {
 } guardrail_rate_rc_e;
 
 
-/* before the lock is taken: loads what find will look at */
+/* before the lock is taken: waits for what find will look at, outside of it */
 
 void guardrail_key_prefetch(const guardrail_zone_t *z,
     const guardrail_key_t *key);
@@ -73,14 +78,18 @@ guardrail_entry_t *guardrail_key_find_locked(guardrail_zone_t *z,
  * The room of a (unit, period), taken if there is none: an index, or
  * GUARDRAIL_ZONE_NONE.  epoch is the number of the configuration that names
  * it, 0 for none.  Room is free again when the newest configuration does not
- * name the pair, and it was not charged for two of its periods.  The change
- * is not committed.
+ * name the pair, and it was not charged for two of its periods; who finds a
+ * pair of which this is true has it for two more.  The change is not
+ * committed.
  */
 
 uint32_t guardrail_pair_find_locked(guardrail_zone_t *z,
     const guardrail_limit_t *limit, uint64_t now, uint32_t epoch);
 
-/* Would cost be admitted?  Charges nothing. */
+/*
+ * Would cost be admitted?  Charges nothing, but may take room for the pair;
+ * not committed.
+ */
 
 guardrail_rate_rc_e guardrail_rate_admit_locked(guardrail_zone_t *z,
     guardrail_entry_t *e, guardrail_rate_t *r, uint64_t now, uint64_t cost);
@@ -92,8 +101,8 @@ void guardrail_rate_charge_locked(guardrail_zone_t *z, guardrail_entry_t *e,
 
 /*
  * Takes back up to amount of what this request charged, the newest first, as
- * far as it still counts; not committed.  key tells if the entry is still
- * the one that was charged.
+ * far as it still counts; not committed.  Nothing, if the entry of key is not
+ * the one that was charged, or was given to another key since.
  */
 
 void guardrail_rate_give_back_locked(guardrail_zone_t *z,

@@ -15,13 +15,26 @@ typedef struct {
 } guardrail_siphash_t;
 
 
+static inline uint64_t guardrail_siphash_word(const uint8_t *p);
 static inline uint64_t guardrail_siphash_load(const uint8_t *p, size_t len);
 static inline uint64_t guardrail_siphash_rotate(uint64_t x, unsigned n);
 static inline void guardrail_siphash_rounds(guardrail_siphash_t *s,
     unsigned n);
 
 
-/* little-endian, up to 8 bytes */
+/* little-endian; compilers make one load of it */
+
+static inline uint64_t
+guardrail_siphash_word(const uint8_t *p)
+{
+    return (uint64_t) p[0] | (uint64_t) p[1] << 8
+           | (uint64_t) p[2] << 16 | (uint64_t) p[3] << 24
+           | (uint64_t) p[4] << 32 | (uint64_t) p[5] << 40
+           | (uint64_t) p[6] << 48 | (uint64_t) p[7] << 56;
+}
+
+
+/* the same of less than 8 bytes */
 
 static inline uint64_t
 guardrail_siphash_load(const uint8_t *p, size_t len)
@@ -73,8 +86,8 @@ guardrail_siphash(const uint8_t key[GUARDRAIL_SIPHASH_KEY], const uint8_t *p,
     uint64_t             k0, k1, m;
     guardrail_siphash_t  s;
 
-    k0 = guardrail_siphash_load(key, 8);
-    k1 = guardrail_siphash_load(key + 8, 8);
+    k0 = guardrail_siphash_word(key);
+    k1 = guardrail_siphash_word(key + 8);
 
     /* "somepseudorandomlygeneratedbytes", and what makes it 128 bits */
 
@@ -84,7 +97,7 @@ guardrail_siphash(const uint8_t key[GUARDRAIL_SIPHASH_KEY], const uint8_t *p,
     s.v3 = k1 ^ 0x7465646279746573;
 
     for (left = len; left >= 8; left -= 8, p += 8) {
-        m = guardrail_siphash_load(p, 8);
+        m = guardrail_siphash_word(p);
 
         s.v3 ^= m;
         guardrail_siphash_rounds(&s, 2);

@@ -77,8 +77,8 @@ guardrail_zone_layout(guardrail_zone_t *z, void *base, size_t size,
     size_t    n, slots, bucket, fixed;
     uint8_t  *p;
 
-    if (size < GUARDRAIL_ZONE_MIN_SIZE || rates == 0
-        || rates > GUARDRAIL_ZONE_MAX_RATES)
+    if (size < GUARDRAIL_ZONE_MIN_SIZE || size > GUARDRAIL_ZONE_MAX_SIZE
+        || rates == 0 || rates > GUARDRAIL_ZONE_MAX_RATES)
     {
         return 0;
     }
@@ -123,10 +123,6 @@ guardrail_zone_layout(guardrail_zone_t *z, void *base, size_t size,
 
     bucket = GUARDRAIL_ZONE_LINE + GUARDRAIL_ZONE_WAYS * z->entry_size;
     n = (size - fixed - z->entry_size) / bucket;
-
-    if (n > UINT32_MAX / GUARDRAIL_ZONE_WAYS - 1) {
-        n = UINT32_MAX / GUARDRAIL_ZONE_WAYS - 1;
-    }
 
     z->n_buckets = (uint32_t) n;
     z->n_entries = z->n_buckets * GUARDRAIL_ZONE_WAYS;

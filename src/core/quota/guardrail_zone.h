@@ -39,6 +39,11 @@
 #define GUARDRAIL_ZONE_WAYS       16        /* tags in a bucket */
 #define GUARDRAIL_ZONE_MAX_RATES  8
 #define GUARDRAIL_ZONE_MIN_SIZE   (256 * 1024)
+
+/* lines have numbers of 32 bits, and entries too */
+
+#define GUARDRAIL_ZONE_MAX_SIZE   ((uint64_t) 256 * 1024 * 1024 * 1024)
+
 #define GUARDRAIL_ZONE_WHEEL      64        /* seconds in a turn */
 
 /* no entry, level, lease, ..: indices count from 0 */
@@ -60,8 +65,12 @@
  * A (unit, period) that this zone counts.  Entries hold a window for each
  * pair, with a number that is now / period less delta.  When the room of a
  * pair is given to another one, delta is chosen so that all numbers that are
- * left in entries are at least two windows old.
+ * left in entries are that many windows old: two of them would do if all
+ * processes had the same time.  Numbers wrap: the larger one of two is the
+ * one that is less than 2^31 ahead.
  */
+
+#define GUARDRAIL_PAIR_GAP  64
 
 typedef struct {
     uint32_t  unit;                     /* guardrail_unit_e + 1; 0: free */
@@ -268,7 +277,7 @@ typedef struct {
 /*
  * Where everything is in size bytes at base, which is aligned to a line.
  * The layout follows from size and rates alone.  Nothing is read or written.
- * Returns 0 if size is too small.
+ * Returns 0 if size is too small or too large, or rates out of range.
  */
 
 unsigned guardrail_zone_layout(guardrail_zone_t *z, void *base, size_t size,

@@ -10,10 +10,11 @@ use strict;
 use warnings;
 
 use Exporter qw(import);
+use Test::More;
 
-use Guardrail::Util qw(root);
+use Guardrail::Util qw(root wait_until);
 
-our @EXPORT = qw(load_test_module);
+our @EXPORT = qw(load_test_module zone_views zone zone_is zone_is_quiet);
 
 
 # a line for the configuration's main part; builds the module if it must
@@ -26,6 +27,59 @@ sub load_test_module {
     chomp $name;
 
     return "load_module $name;";
+}
+
+
+# locations that show these zones, for the configuration's server part
+
+sub zone_views {
+    return join '', map {
+        "    location = /.zone/$_ {\n        test_zone $_;\n    }\n"
+    } @_;
+}
+
+
+# What a zone holds: uploads, concurrency and memory in use, leases, holds,
+# waiting, granted, statistics; check is 1 if all of it fits together.
+
+sub zone {
+    my ($t, $name) = @_;
+
+    return $t->get("/.zone/$name", headers => ['Connection', 'close'])->json;
+}
+
+
+# Waits until these gauges of a zone have these values, and tests them:
+#
+#     zone_is($t, 'z', { concurrency => 2, waiting => 1 }, 'one waits');
+
+sub zone_is {
+    my ($t, $name, $want, $label, $seconds) = @_;
+    my $got;
+
+    wait_until {
+        my $zone = zone($t, $name);
+
+        $got = { map { $_ => $zone->{$_} } 'check', keys %$want };
+
+        return !grep { ($got->{$_} // '') ne $want->{$_} } keys %$want;
+    } $seconds || 5;
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+    is_deeply($got, { check => 1, %$want }, $label);
+}
+
+
+sub zone_is_quiet {
+    my ($t, $name, $label, $seconds) = @_;
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+    zone_is($t, $name, { uploads => 0, concurrency => 0, memory => 0,
+                         holds => 0, leased_memory => 0, waiting => 0,
+                         granted => 0 },
+            $label || "nothing is in use in $name", $seconds);
 }
 
 
