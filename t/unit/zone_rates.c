@@ -789,7 +789,9 @@ test_keep_until(void)
     r.limit.value = 100;
     r.limit.period = 3600;
 
-    guardrail_rate_charge_locked(&b.z, e, &r, start, 10);
+    /* not within this second only */
+
+    guardrail_rate_charge_locked(&b.z, e, &r, start + 1, 10);
     tap_ok(e->keep_until <= start / 1000, "a tenth is forgotten at once");
 
     guardrail_rate_charge_locked(&b.z, e, &r, start, 30);
@@ -1316,7 +1318,7 @@ model_request(request_t *q, guardrail_entry_t *e, uint32_t key,
                 until = guardrail_window_keep_until(&q->rates[i].window,
                               limits[names[i]].period, q->now,
                               guardrail_limit_threshold(&q->rates[i].limit));
-                until = (until + 999) / 1000;
+                until = until > q->now ? (until + 999) / 1000 : 0;
                 until = until < UINT32_MAX ? until : UINT32_MAX;
                 kept[key] = kept[key] > until ? kept[key] : until;
             }
