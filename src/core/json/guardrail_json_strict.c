@@ -1,0 +1,552 @@
+
+/*
+ * Copyright (C) nginx-guardrail authors
+ *
+ * RFC 8259 to the letter: a text, lines of texts, or RFC 7464's sequence.
+ *
+ * A byte order mark is skipped at the start of the body (RFC 8259, section
+ * 8.1, leaves that open), nowhere else.  Lone surrogates in escapes are valid:
+ * the grammar has them (section 8.2).
+ *
+ * In a sequence, records of white space alone are none; bytes other than
+ * white space before the first RS are malformed; and so is a number, true,
+ * false or null that no white space follows, which may have been cut off
+ * (RFC 7464, section 2.4).
+ */
+
+
+#include <string.h>
+
+#include "json/guardrail_json_private.h"
+
+
+/* what is expected, or within what the last byte was */
+
+typedef enum {
+    jst_start = 0,                      /* the record is blank so far */
+    jst_mark,                           /* within a byte order mark */
+    jst_done,                           /* the text is complete */
+    jst_whole,                          /* unless it was cut off here */
+    jst_value,
+    jst_item,                           /* a value, or ] */
+    jst_member,                         /* a key, or } */
+    jst_key,
+    jst_colon,
+    jst_after,                          /* a comma or a closing bracket */
+    jst_string,
+    jst_escape,
+    jst_hex,
+    jst_utf8,
+    jst_literal,
+
+    /* numbers; those that may end are the last four */
+
+    jst_minus,
+    jst_point,
+    jst_exp,
+    jst_sign,
+    jst_zero,
+    jst_int,
+    jst_frac,
+    jst_power
+} guardrail_json_strict_e;
+
+
+static unsigned guardrail_json_strict_byte(guardrail_json_strict_t *v,
+    uint8_t c);
+static unsigned guardrail_json_strict_record(guardrail_json_strict_t *v);
+static unsigned guardrail_json_strict_structure(guardrail_json_strict_t *v,
+    uint8_t c);
+static unsigned guardrail_json_strict_value(guardrail_json_strict_t *v,
+    uint8_t c);
+static unsigned guardrail_json_strict_open(guardrail_json_strict_t *v,
+    uint8_t c);
+static unsigned guardrail_json_strict_close(guardrail_json_strict_t *v,
+    uint8_t c);
+static void guardrail_json_strict_ended(guardrail_json_strict_t *v,
+    unsigned scalar);
+static unsigned guardrail_json_strict_string(guardrail_json_strict_t *v,
+    uint8_t c);
+static unsigned guardrail_json_strict_lead(guardrail_json_strict_t *v,
+    uint8_t c);
+static unsigned guardrail_json_strict_literal(guardrail_json_strict_t *v,
+    uint8_t c);
+static unsigned guardrail_json_strict_number(guardrail_json_strict_t *v,
+    uint8_t c, unsigned *again);
+
+
+static const char  guardrail_json_literals[] = "true\0false\0null";
+
+
+void
+guardrail_json_strict_init(guardrail_json_strict_t *v,
+    guardrail_json_mode_e mode, uint64_t *words, uint64_t levels)
+{
+    memset(v, 0, sizeof(guardrail_json_strict_t));
+
+    v->mode = mode;
+    v->words = words;
+    v->levels = levels;
+}
+
+
+size_t
+guardrail_json_strict_feed(guardrail_json_strict_t *v, const uint8_t *p,
+    size_t len, unsigned *bad)
+{
+    size_t  i;
+
+    for (i = 0; i < len; i++) {
+
+        if (v->state == jst_string) {
+
+            while (i < len && p[i] >= 0x20 && p[i] < 0x80 && p[i] != '"'
+                   && p[i] != '\\')
+            {
+                i++;
+            }
+
+            if (i == len) {
+                break;
+            }
+        }
+
+        if (!guardrail_json_strict_byte(v, p[i])) {
+            *bad = 1;
+            break;
+        }
+    }
+
+    return i;
+}
+
+
+unsigned
+guardrail_json_strict_finish(const guardrail_json_strict_t *v)
+{
+    switch (v->state) {
+
+    case jst_start:
+        return v->mode != GUARDRAIL_JSON_TEXT || !v->begun;
+
+    case jst_done:
+        return 1;
+
+    case jst_zero:
+    case jst_int:
+    case jst_frac:
+    case jst_power:
+        return v->level == 0 && v->mode != GUARDRAIL_JSON_SEQ;
+
+    default:
+        return 0;
+    }
+}
+
+
+/* 0 if the byte is not valid */
+
+static unsigned
+guardrail_json_strict_byte(guardrail_json_strict_t *v, uint8_t c)
+{
+    unsigned  begun, again;
+
+    begun = v->begun;
+    v->begun = 1;
+
+    if ((c == '\n' && v->mode >= GUARDRAIL_JSON_LINES)
+        || (c == 0x1e && v->mode == GUARDRAIL_JSON_SEQ))
+    {
+        return guardrail_json_strict_record(v);
+    }
+
+    if (!begun && c == 0xef) {
+        v->state = jst_mark;
+        v->next = 0xbb;
+        return 1;
+    }
+
+    switch (v->state) {
+
+    case jst_mark:
+
+        if (c != v->next) {
+            return 0;
+        }
+
+        if (c == 0xbf) {
+            v->state = jst_start;
+        }
+
+        v->next = 0xbf;
+        return 1;
+
+    case jst_string:
+    case jst_escape:
+    case jst_hex:
+    case jst_utf8:
+        return guardrail_json_strict_string(v, c);
+
+    case jst_literal:
+        return guardrail_json_strict_literal(v, c);
+
+    default:
+
+        if (v->state < jst_minus) {
+            return guardrail_json_strict_structure(v, c);
+        }
+    }
+
+    again = 0;
+
+    if (guardrail_json_strict_number(v, c, &again)) {
+        return 1;
+    }
+
+    return again && guardrail_json_strict_structure(v, c);
+}
+
+
+/* a line's end, or RS */
+
+static unsigned
+guardrail_json_strict_record(guardrail_json_strict_t *v)
+{
+    unsigned  done;
+
+    done = (v->state == jst_start) || guardrail_json_strict_finish(v);
+
+    v->state = jst_start;
+    v->open = 1;
+
+    return done;
+}
+
+
+static unsigned
+guardrail_json_strict_structure(guardrail_json_strict_t *v, uint8_t c)
+{
+    if (c == ' ' || c == '\t' || c == '\n' || c == '\r') {
+
+        if (v->state == jst_whole) {
+            v->state = jst_done;
+        }
+
+        return 1;
+    }
+
+    switch (v->state) {
+
+    case jst_start:
+
+        if (v->mode == GUARDRAIL_JSON_SEQ && !v->open) {
+            return 0;
+        }
+
+        return guardrail_json_strict_value(v, c);
+
+    case jst_item:
+
+        if (c == ']') {
+            return guardrail_json_strict_close(v, c);
+        }
+
+        return guardrail_json_strict_value(v, c);
+
+    case jst_value:
+        return guardrail_json_strict_value(v, c);
+
+    case jst_member:
+    case jst_key:
+
+        if (c == '}' && v->state == jst_member) {
+            return guardrail_json_strict_close(v, c);
+        }
+
+        v->state = jst_string;
+        v->key = 1;
+
+        return c == '"';
+
+    case jst_colon:
+        v->state = jst_value;
+        return c == ':';
+
+    case jst_after:
+
+        if (c == ',') {
+            v->state = (v->bits & 1) ? jst_key : jst_value;
+            return 1;
+        }
+
+        return guardrail_json_strict_close(v, c);
+
+    default: /* jst_done, jst_whole */
+        return 0;
+    }
+}
+
+
+static unsigned
+guardrail_json_strict_value(guardrail_json_strict_t *v, uint8_t c)
+{
+    switch (c) {
+
+    case '{':
+    case '[':
+        return guardrail_json_strict_open(v, c);
+
+    case '"':
+        v->state = jst_string;
+        v->key = 0;
+        return 1;
+
+    case '-':
+        v->state = jst_minus;
+        return 1;
+
+    case '0':
+        v->state = jst_zero;
+        return 1;
+
+    case 't':
+        v->state = jst_literal;
+        v->next = 1;
+        return 1;
+
+    case 'f':
+        v->state = jst_literal;
+        v->next = sizeof("true") + 1;
+        return 1;
+
+    case 'n':
+        v->state = jst_literal;
+        v->next = sizeof("true") + sizeof("false") + 1;
+        return 1;
+
+    default:
+        v->state = jst_int;
+        return c >= '1' && c <= '9';
+    }
+}
+
+
+static unsigned
+guardrail_json_strict_open(guardrail_json_strict_t *v, uint8_t c)
+{
+    if (v->level >= v->levels) {
+        return 0;
+    }
+
+    guardrail_json_push_kind(v->words, &v->bits, v->level, c == '{');
+
+    v->level++;
+    v->state = (c == '{') ? jst_member : jst_item;
+
+    return 1;
+}
+
+
+static unsigned
+guardrail_json_strict_close(guardrail_json_strict_t *v, uint8_t c)
+{
+    if (c != ((v->bits & 1) ? '}' : ']')) {
+        return 0;
+    }
+
+    v->level--;
+
+    guardrail_json_pop_kind(v->words, &v->bits, v->level);
+    guardrail_json_strict_ended(v, 0);
+
+    return 1;
+}
+
+
+static void
+guardrail_json_strict_ended(guardrail_json_strict_t *v, unsigned scalar)
+{
+    if (v->level) {
+        v->state = jst_after;
+
+    } else if (scalar && v->mode == GUARDRAIL_JSON_SEQ) {
+        v->state = jst_whole;
+
+    } else {
+        v->state = jst_done;
+    }
+}
+
+
+static unsigned
+guardrail_json_strict_string(guardrail_json_strict_t *v, uint8_t c)
+{
+    uint8_t  hex;
+
+    switch (v->state) {
+
+    case jst_escape:
+        v->state = jst_string;
+
+        if (c == 'u') {
+            v->state = jst_hex;
+            v->next = 4;
+            return 1;
+        }
+
+        return c == '"' || c == '\\' || c == '/' || c == 'b' || c == 'f'
+               || c == 'n' || c == 'r' || c == 't';
+
+    case jst_hex:
+        hex = c | 0x20;
+        v->next--;
+
+        if (v->next == 0) {
+            v->state = jst_string;
+        }
+
+        return (c >= '0' && c <= '9') || (hex >= 'a' && hex <= 'f');
+
+    case jst_utf8:
+
+        if (c < v->low || c > v->high) {
+            return 0;
+        }
+
+        v->low = 0x80;
+        v->high = 0xbf;
+        v->more--;
+
+        if (v->more == 0) {
+            v->state = jst_string;
+        }
+
+        return 1;
+
+    default: /* jst_string */
+
+        if (c == '"') {
+
+            if (v->key) {
+                v->state = jst_colon;
+
+            } else {
+                guardrail_json_strict_ended(v, 0);
+            }
+
+            return 1;
+        }
+
+        if (c == '\\') {
+            v->state = jst_escape;
+            return 1;
+        }
+
+        return c < 0x80 ? c >= 0x20 : guardrail_json_strict_lead(v, c);
+    }
+}
+
+
+/* RFC 3629, section 4 */
+
+static unsigned
+guardrail_json_strict_lead(guardrail_json_strict_t *v, uint8_t c)
+{
+    if (c < 0xc2 || c > 0xf4) {
+        return 0;
+    }
+
+    v->state = jst_utf8;
+    v->more = (c < 0xe0) ? 1 : (c < 0xf0) ? 2 : 3;
+    v->low = (c == 0xe0) ? 0xa0 : (c == 0xf0) ? 0x90 : 0x80;
+    v->high = (c == 0xed) ? 0x9f : (c == 0xf4) ? 0x8f : 0xbf;
+
+    return 1;
+}
+
+
+static unsigned
+guardrail_json_strict_literal(guardrail_json_strict_t *v, uint8_t c)
+{
+    if (c != (uint8_t) guardrail_json_literals[v->next]) {
+        return 0;
+    }
+
+    v->next++;
+
+    if (guardrail_json_literals[v->next] == '\0') {
+        guardrail_json_strict_ended(v, 1);
+    }
+
+    return 1;
+}
+
+
+/* sets again, and the state, if the number ended before this byte */
+
+static unsigned
+guardrail_json_strict_number(guardrail_json_strict_t *v, uint8_t c,
+    unsigned *again)
+{
+    unsigned  digit;
+
+    digit = (c >= '0' && c <= '9');
+
+    switch (v->state) {
+
+    case jst_minus:
+        v->state = (c == '0') ? jst_zero : jst_int;
+        return digit;
+
+    case jst_point:
+        v->state = jst_frac;
+        return digit;
+
+    case jst_exp:
+        v->state = digit ? jst_power : jst_sign;
+        return digit || c == '+' || c == '-';
+
+    case jst_sign:
+        v->state = jst_power;
+        return digit;
+
+    case jst_zero:
+    case jst_int:
+
+        if (digit && v->state == jst_int) {
+            return 1;
+        }
+
+        if (c == '.') {
+            v->state = jst_point;
+            return 1;
+        }
+
+        /* fall through */
+
+    case jst_frac:
+
+        if (digit && v->state == jst_frac) {
+            return 1;
+        }
+
+        if (c == 'e' || c == 'E') {
+            v->state = jst_exp;
+            return 1;
+        }
+
+        /* fall through */
+
+    default: /* jst_power */
+
+        if (digit && v->state == jst_power) {
+            return 1;
+        }
+    }
+
+    guardrail_json_strict_ended(v, 1);
+
+    *again = 1;
+
+    return 0;
+}
