@@ -22,6 +22,8 @@ static size_t guardrail_json_words(uint64_t levels);
 /* the fastest first; the last one is everywhere */
 
 static const guardrail_json_get_pt  guardrail_json_all[] = {
+    guardrail_json_avx2,
+    guardrail_json_sse2,
     guardrail_json_scalar
 };
 
