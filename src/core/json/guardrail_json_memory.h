@@ -61,7 +61,7 @@ typedef struct {
     uint64_t  more;                     /* bytes that begin no character */
     uint8_t   width;                    /* of the widest character so far */
     uint8_t   peak;                     /* bytes alive for each wire byte */
-    uint8_t   copies;                   /* of the wire bytes, besides */
+    uint8_t   copy;                     /* of the wire bytes, besides: 1 */
     uint8_t   ed;                       /* the last byte was ED */
 } guardrail_json_memory_text_t;
 
@@ -73,12 +73,12 @@ typedef struct {
     uint64_t  pos;                      /* characters in the buffer */
     uint64_t  size;                     /* characters the buffer can hold */
     uint64_t  word;                     /* bytes that are not hashed yet */
-    uint64_t  bytes;
+    uint64_t  bytes;                    /* hashed */
     uint64_t  hash[4];
     uint32_t  code;                     /* of an escape */
-    uint32_t  high;                     /* surrogate that waits for a low */
+    uint8_t   high;                     /* it was half of a pair */
     uint8_t   width;                    /* of the buffer */
-    uint8_t   max;                      /* largest byte since the escape */
+    uint8_t   wide;                     /* of what came since the escape */
     uint8_t   escape;
     uint8_t   key;
     uint8_t   within;
@@ -105,6 +105,7 @@ typedef struct {
     uint64_t                           memo;    /* the memo alone */
     uint64_t                           peak;    /* of live, and transients */
     uint64_t                           keys;    /* in the memo */
+    uint64_t                           keys_room;
     guardrail_json_memory_text_t       text;
 
     /* the documents before it, of the same body */
@@ -116,6 +117,9 @@ typedef struct {
     uint64_t                           room;    /* of the list of them */
     guardrail_json_memory_text_t       before;
 
+    /* a number that is being read */
+
+    uint64_t                           length;
     uint64_t                           digits;
     uint32_t                           number;
     uint32_t                           flags;
@@ -180,12 +184,12 @@ void guardrail_json_memory_record_end(guardrail_json_memory_t *m,
 
 /*
  * A record left containers open, and the body is to be judged as one
- * document: called in place of record_end() for that record.  From here on
- * the mode is GUARDRAIL_JSON_MEMORY_DOCUMENT; the records before count as
- * parts of it.  The estimate never falls.
+ * document: called in place of record_end() for that record, of size bytes.
+ * From here on the mode is GUARDRAIL_JSON_MEMORY_DOCUMENT; the records before
+ * count as parts of it.  The estimate never falls.
  */
 
-void guardrail_json_memory_join(guardrail_json_memory_t *m);
+void guardrail_json_memory_join(guardrail_json_memory_t *m, uint64_t size);
 
 
 /*
