@@ -232,6 +232,7 @@ measure(const guardrail_json_ops_t *ops, limit_e which,
     limits.items = (which == limit_shape) ? NL : 1000000;
     limits.max_records = NL;
     limits.max_record_size = NL;
+    limits.memory = NL;
     limits.mode = mode;
     limits.strict = (which == limit_strict);
     limits.refuse_utf16 = 1;

@@ -3,8 +3,9 @@
  * Copyright (C) nginx-guardrail authors
  *
  * The shape of JSON: every implementation, and any cut of the input, against
- * the scalar scanner that is fed the whole; and that one against a slow
- * model, which has no strict mode.
+ * the scalar scanner that is fed the whole; that one against a slow model,
+ * which has no strict mode; and the same with an estimate of memory, which
+ * must change nothing else, and not depend on the cuts itself.
  *
  * Input: a byte of choices, two that say which limits there are, nine of
  * limits, three for the lengths of the pieces, and the body, which is
@@ -26,7 +27,7 @@
 
 #define CHOICE_MODE     0x03
 #define CHOICE_STRICT   0x04
-#define CHOICE_COUNTED  0x08
+#define CHOICE_RECORD   0x08
 #define CHOICE_UTF16    0x10
 #define CHOICE_TIMES    0xe0
 
@@ -44,7 +45,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 static void set_limits(const uint8_t *head, guardrail_json_limits_t *limits);
 static void run(const guardrail_json_ops_t *ops,
     const guardrail_json_limits_t *limits, const uint8_t *head,
-    const uint8_t *body, size_t len, unsigned cut, result_t *r);
+    const uint8_t *body, size_t len, unsigned cut,
+    guardrail_json_memory_t *memory, result_t *r);
+static void run_memory(const guardrail_json_ops_t *ops,
+    guardrail_json_limits_t *limits, const uint8_t *head,
+    const uint8_t *body, size_t len, const result_t *whole);
 static size_t piece(const uint8_t *head, unsigned n);
 static void compare(const result_t *a, const result_t *b, const char *what);
 static void compare_model(const guardrail_json_limits_t *limits,
@@ -98,7 +103,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     size *= times;
 
     set_limits(data, &limits);
-    run(ops[0], &limits, data, body + 1, size, 0, &whole);
+    run(ops[0], &limits, data, body + 1, size, 0, NULL, &whole);
 
     for (i = 0; i < 4; i++) {
 
@@ -106,10 +111,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
             continue;
         }
 
-        run(ops[i], &limits, data, body + 1, size, 0, &r);
+        run(ops[i], &limits, data, body + 1, size, 0, NULL, &r);
         compare(&whole, &r, names[i]);
 
-        run(ops[i], &limits, data, body + 1, size, 1, &r);
+        run(ops[i], &limits, data, body + 1, size, 1, NULL, &r);
         compare(&whole, &r, names[i]);
     }
 
@@ -117,9 +122,52 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         compare_model(&limits, body + 1, size, &whole);
     }
 
+    run_memory(ops[0], &limits, data, body + 1, size, &whole);
+
     free(body);
 
     return 0;
+}
+
+
+static void
+run_memory(const guardrail_json_ops_t *ops, guardrail_json_limits_t *limits,
+    const uint8_t *head, const uint8_t *body, size_t len,
+    const result_t *whole)
+{
+    uint64_t  estimate;
+    result_t  a, b;
+
+    static guardrail_json_memory_t  m;
+
+    run(ops, limits, head, body, len, 0, &m, &a);
+    estimate = guardrail_json_estimate(&a.s);
+    compare(whole, &a, "with an estimate");
+
+    run(ops, limits, head, body, len, 1, &m, &b);
+    compare(whole, &b, "with an estimate, cut");
+
+    if (guardrail_json_estimate(&b.s) != estimate) {
+        fprintf(stderr, "estimates %llu and %llu\n",
+                (unsigned long long) estimate,
+                (unsigned long long) guardrail_json_estimate(&b.s));
+        abort();
+    }
+
+    limits->memory = head[13] * estimate / 256;
+
+    if (limits->depth > GUARDRAIL_JSON_MAX_COUNTED) {
+        limits->depth = GUARDRAIL_JSON_MAX_COUNTED;
+    }
+
+    run(ops, limits, head, body, len, 0, &m, &a);
+    run(ops, limits, head, body, len, 1, &m, &b);
+    compare(&a, &b, "with a limit of memory");
+
+    if (a.finish == GUARDRAIL_OK && estimate > limits->memory) {
+        fprintf(stderr, "not refused\n");
+        abort();
+    }
 }
 
 
@@ -148,8 +196,8 @@ set_limits(const uint8_t *head, guardrail_json_limits_t *limits)
     }
 
     limits->mode = head[0] & CHOICE_MODE;
+    limits->memory = GUARDRAIL_NO_LIMIT;
     limits->strict = (head[0] & CHOICE_STRICT) != 0;
-    limits->counted = (head[0] & CHOICE_COUNTED) != 0;
     limits->refuse_utf16 = (head[0] & CHOICE_UTF16) != 0;
 }
 
@@ -157,7 +205,7 @@ set_limits(const uint8_t *head, guardrail_json_limits_t *limits)
 static void
 run(const guardrail_json_ops_t *ops, const guardrail_json_limits_t *limits,
     const uint8_t *head, const uint8_t *body, size_t len, unsigned cut,
-    result_t *r)
+    guardrail_json_memory_t *memory, result_t *r)
 {
     size_t     i, n, used, size;
     unsigned   k;
@@ -175,6 +223,16 @@ run(const guardrail_json_ops_t *ops, const guardrail_json_limits_t *limits,
     memset(stack, 0xa5, size);
 
     guardrail_json_init(&r->s, ops, limits, size ? stack : NULL);
+
+    if (memory) {
+        guardrail_json_memory_init(memory,
+                                   limits->mode == GUARDRAIL_JSON_TEXT
+                                   ? GUARDRAIL_JSON_MEMORY_DOCUMENT
+                                   : (head[0] & CHOICE_RECORD)
+                                     ? GUARDRAIL_JSON_MEMORY_RECORD
+                                     : GUARDRAIL_JSON_MEMORY_BODY);
+        guardrail_json_attach(&r->s, memory);
+    }
 
     for (i = 0, k = 0; i < len; i += n, k++) {
         n = cut ? piece(head, k) : len;

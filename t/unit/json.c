@@ -476,6 +476,7 @@ no_limits(guardrail_json_limits_t *limits, guardrail_json_mode_e mode)
     limits->number = NL;
     limits->max_records = NL;
     limits->max_record_size = NL;
+    limits->memory = NL;
     limits->mode = mode;
 }
 
@@ -739,7 +740,7 @@ test_stack(void)
         uint64_t  keys;
         uint64_t  items;
         unsigned  strict;
-        unsigned  counted;
+        unsigned  memory;
         size_t    stack;
     } cases[] = {
         { 0, NL, NL, 0, 0, 0 },
@@ -754,7 +755,7 @@ test_stack(void)
         { 3, NL, 5, 0, 0, 8 },
         { 64, NL, 5, 0, 0, 256 },
         { NL, NL, 5, 0, 0, 4216 },
-        { NL, NL, NL, 0, 1, 4216 },
+        { NL, NL, NL, 0, 1, 120 },
         { NL, 5, 5, 1, 1, 4336 },
         { 64, UINT32_MAX, NL, 0, 0, 0 }
     };
@@ -766,7 +767,7 @@ test_stack(void)
         limits.keys = cases[i].keys;
         limits.items = cases[i].items;
         limits.strict = cases[i].strict;
-        limits.counted = cases[i].counted;
+        limits.memory = cases[i].memory ? 1000 : NL;
 
         tap_is_u64(guardrail_json_stack(&limits), cases[i].stack,
                    "the stack's size, %u", i);
@@ -925,7 +926,7 @@ test_exhaustive(void)
                 body[62 + len + 9] = '\n';
 
                 no_limits(&limits, n % 4);
-                limits.counted = 1;
+                limits.items = 1000000;
 
                 jm_measure(&model, &limits, body, 62 + len + 80);
                 judge(&limits, body, 62 + len + 80, &m);
@@ -1035,7 +1036,9 @@ test_random(void)
                 random_limits(&limits);
             }
 
-            limits.counted = (unsigned) (rnd() & 1);
+            if (rnd() & 1) {
+                limits.keys = 1000000;
+            }
 
             judge(&limits, body, len, &m);
             pass &= check_all(body, len, &limits, &m);
@@ -1239,10 +1242,10 @@ show_body(const uint8_t *p, size_t len, const guardrail_json_limits_t *limits)
 {
     size_t  i;
 
-    tap_diag("mode:%u counted:%u utf16:%u depth:%" PRId64 " keys:%" PRId64
+    tap_diag("mode:%u utf16:%u depth:%" PRId64 " keys:%" PRId64
              " items:%" PRId64 " tokens:%" PRId64 " key:%" PRId64
              " string:%" PRId64 " number:%" PRId64 " records:%" PRId64
-             " size:%" PRId64, (unsigned) limits->mode, limits->counted,
+             " size:%" PRId64, (unsigned) limits->mode,
              limits->refuse_utf16, (int64_t) limits->depth,
              (int64_t) limits->keys, (int64_t) limits->items,
              (int64_t) limits->tokens, (int64_t) limits->key,

@@ -541,7 +541,6 @@ test_limits_first(void)
     memset(&limits, 0xff, sizeof(limits));
     limits.mode = TEXT;
     limits.strict = 1;
-    limits.counted = 0;
     limits.refuse_utf16 = 0;
     limits.depth = 2;
     limits.items = 2;
@@ -645,7 +644,6 @@ check_cut(guardrail_json_mode_e mode, const uint8_t *p, size_t len,
     memset(&limits, 0xff, sizeof(limits));
     limits.mode = mode;
     limits.strict = 1;
-    limits.counted = 0;
     limits.refuse_utf16 = 0;
 
     stack = malloc(guardrail_json_stack(&limits));

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#include "json/guardrail_json_private.h"
+#include "json/guardrail_json_shape.h"
 
 
 typedef const guardrail_json_ops_t *(*guardrail_json_get_pt)(void);
@@ -92,7 +92,10 @@ guardrail_json_depth(const guardrail_json_limits_t *limits)
         depth = GUARDRAIL_JSON_MAX_KINDS;
     }
 
-    if (guardrail_json_counted(limits) && depth > GUARDRAIL_JSON_MAX_COUNTED) {
+    if ((guardrail_json_counted(limits)
+         || limits->memory != GUARDRAIL_NO_LIMIT)
+        && depth > GUARDRAIL_JSON_MAX_COUNTED)
+    {
         depth = GUARDRAIL_JSON_MAX_COUNTED;
     }
 
@@ -103,8 +106,7 @@ guardrail_json_depth(const guardrail_json_limits_t *limits)
 static unsigned
 guardrail_json_counted(const guardrail_json_limits_t *limits)
 {
-    return limits->counted || limits->keys < UINT32_MAX
-           || limits->items < UINT32_MAX;
+    return limits->keys < UINT32_MAX || limits->items < UINT32_MAX;
 }
 
 
@@ -156,7 +158,7 @@ guardrail_json_init(guardrail_json_t *s, const guardrail_json_ops_t *ops,
 
     s->limits = *limits;
     s->limits.depth = guardrail_json_depth(limits);
-    s->limits.counted = guardrail_json_counted(limits);
+    s->counted = (uint8_t) guardrail_json_counted(limits);
 
     if (limits->keys >= UINT32_MAX) {
         s->limits.keys = GUARDRAIL_NO_LIMIT;
@@ -195,7 +197,7 @@ guardrail_json_init(guardrail_json_t *s, const guardrail_json_ops_t *ops,
         }
     }
 
-    if (s->limits.counted && s->limits.depth > 1) {
+    if (s->counted && s->limits.depth > 1) {
         s->counts = (uint32_t *) p;
     }
 
@@ -203,12 +205,20 @@ guardrail_json_init(guardrail_json_t *s, const guardrail_json_ops_t *ops,
 }
 
 
+void
+guardrail_json_attach(guardrail_json_t *s, guardrail_json_memory_t *m)
+{
+    s->memory = m;
+}
+
+
 guardrail_rc_e
 guardrail_json_feed(guardrail_json_t *s, const uint8_t *p, size_t len,
     size_t *used)
 {
-    size_t    n;
-    unsigned  bad;
+    size_t                  n;
+    unsigned                bad;
+    guardrail_json_scan_pt  scan;
 
     *used = 0;
 
@@ -216,23 +226,25 @@ guardrail_json_feed(guardrail_json_t *s, const uint8_t *p, size_t len,
         return s->rc;
     }
 
+    scan = s->memory ? guardrail_json_scan_memory : s->ops->scan;
+
     if (!s->limits.strict) {
-        *used = s->ops->scan(s, p, len);
+        *used = scan(s, p, len);
         return s->rc;
     }
 
     /*
      * A byte that is malformed is judged by the limits, too: all of them
-     * come before that in order.
+     * but memory come before that in order.
      */
 
     bad = 0;
     n = guardrail_json_strict_feed(&s->strict, p, len, &bad) + bad;
 
-    *used = s->ops->scan(s, p, n);
+    *used = scan(s, p, n);
 
-    if (s->rc == GUARDRAIL_OK && bad) {
-        s->rc = GUARDRAIL_MALFORMED_JSON;
+    if (bad && *used == n) {
+        guardrail_json_exceed(s, GUARDRAIL_MALFORMED_JSON, 0, 0);
     }
 
     return s->rc;
@@ -246,15 +258,23 @@ guardrail_json_finish(guardrail_json_t *s)
         return s->rc;
     }
 
-    /* half a byte order mark is a scalar */
-
-    s->flags &= ~(uint32_t) GUARDRAIL_JSON_BEGIN;
-
-    guardrail_json_measure(s, s->offset);
+    guardrail_json_last(s);
 
     if (s->limits.strict && !guardrail_json_strict_finish(&s->strict)) {
-        s->rc = GUARDRAIL_MALFORMED_JSON;
+        guardrail_json_exceed(s, GUARDRAIL_MALFORMED_JSON, 0, 0);
     }
 
     return s->rc;
+}
+
+
+uint64_t
+guardrail_json_estimate(const guardrail_json_t *s)
+{
+    if (s->memory == NULL) {
+        return 0;
+    }
+
+    return guardrail_json_memory_estimate(s->memory, s->offset,
+                                          s->offset - s->line);
 }

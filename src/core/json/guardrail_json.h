@@ -26,6 +26,7 @@
 
 
 #include "base/guardrail_base.h"
+#include "json/guardrail_json_memory.h"
 
 
 /*
@@ -49,9 +50,8 @@ typedef enum {
 /*
  * Limits; GUARDRAIL_NO_LIMIT where there is none.
  *
- * depth is at most GUARDRAIL_JSON_MAX_COUNTED where keys or items are
- * limited, or with counted set (a memory estimate wants it), and at most
- * GUARDRAIL_JSON_MAX_KINDS with strict.  Without these a container deeper
+ * depth is at most GUARDRAIL_JSON_MAX_COUNTED where keys, items or memory are
+ * limited, and at most GUARDRAIL_JSON_MAX_KINDS with strict.  Without these a container deeper
  * than GUARDRAIL_JSON_MAX_KINDS is only counted: what is in it is taken for
  * the items of an array, and any closing bracket closes it.
  *
@@ -76,9 +76,9 @@ typedef struct {
     uint64_t               number;      /* bytes */
     uint64_t               max_records;
     uint64_t               max_record_size;     /* bytes */
+    uint64_t               memory;      /* bytes, by the estimate */
     guardrail_json_mode_e  mode;
     unsigned               strict;      /* RFC 8259 to the letter */
-    unsigned               counted;     /* count members without a limit */
     unsigned               refuse_utf16;        /* 400 for UTF-16, -32 */
 } guardrail_json_limits_t;
 
@@ -124,6 +124,7 @@ typedef struct {
     const guardrail_json_ops_t  *ops;
     guardrail_json_limits_t      limits;        /* those in force */
     guardrail_json_strict_t      strict;
+    guardrail_json_memory_t     *memory;        /* or NULL */
 
     uint64_t                     records;       /* begun so far */
     uint64_t                     largest;       /* bytes, of any record */
@@ -148,11 +149,15 @@ typedef struct {
     uint64_t                     length;
     uint64_t                     start;
     uint64_t                     size;
+    uint64_t                     line;
     uint32_t                     flags;
     uint8_t                      state;
     uint8_t                      prev;
     uint8_t                      run;
     uint8_t                      last;
+    uint8_t                      counted;
+    uint8_t                      ended;
+    uint8_t                      finished;
     guardrail_rc_e               rc;
 } guardrail_json_t;
 
@@ -174,8 +179,7 @@ const char *guardrail_json_name(const guardrail_json_ops_t *ops);
 
 /*
  * The bytes of the stack that these limits need, a multiple of 8: at most
- * 4216 (keys or items) or 4080 (strict), in sum 4336; 0 for up to 64 levels
- * whose members are not counted.
+ * 4336; 0 for up to 64 levels whose members are not counted.
  */
 
 size_t guardrail_json_stack(const guardrail_json_limits_t *limits);
@@ -186,12 +190,26 @@ void guardrail_json_init(guardrail_json_t *s, const guardrail_json_ops_t *ops,
     const guardrail_json_limits_t *limits, void *stack);
 
 /*
+ * After init: the memory model that is to hear of all values; owned by the
+ * caller, and alive as long as s is fed.  Its mode is DOCUMENT for format
+ * json.  Without one, limits.memory has no effect; with one, bodies are
+ * judged byte by byte.
+ */
+
+void guardrail_json_attach(guardrail_json_t *s, guardrail_json_memory_t *m);
+
+/* what the model says of the bytes so far; 0 without one */
+
+uint64_t guardrail_json_estimate(const guardrail_json_t *s);
+
+/*
  * Feeds one piece.  Pieces may be cut anywhere: any split of the same bytes
  * gives the same verdict at the same byte, and the same measurements.
  *
  * Returns GUARDRAIL_OK, GUARDRAIL_MAX_RECORDS, GUARDRAIL_MAX_RECORD_SIZE,
- * one of GUARDRAIL_JSON_..., or GUARDRAIL_MALFORMED_JSON.  *used is the
- * number of bytes of the piece that were judged: len on success, and on a
+ * one of GUARDRAIL_JSON_..., GUARDRAIL_MALFORMED_JSON or
+ * GUARDRAIL_MAX_MEMORY, which is judged at the end of each value and after
+ * each 4096 bytes of the body.  *used is the number of bytes of the piece that were judged: len on success, and on a
  * refusal up to and including the byte that exceeded the limit, at which the
  * measurements stand.  After a refusal the state is dead: it keeps returning
  * that refusal, with *used = 0.
@@ -203,7 +221,8 @@ guardrail_rc_e guardrail_json_feed(guardrail_json_t *s, const uint8_t *p,
 /*
  * The end of the body.  Returns the refusal there was, or, with strict,
  * GUARDRAIL_MALFORMED_JSON if a text is unfinished, or if a body of format
- * json is blank; a body of zero bytes is none, and passes.
+ * json is blank; a body of zero bytes is none, and passes.  The estimate is
+ * judged once more: GUARDRAIL_MAX_MEMORY.
  */
 
 guardrail_rc_e guardrail_json_finish(guardrail_json_t *s);

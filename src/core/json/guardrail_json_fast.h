@@ -141,9 +141,9 @@ guardrail_json_fast_begin(guardrail_json_fast_t *f, const guardrail_json_t *s)
     f->seq = (s->limits.mode == GUARDRAIL_JSON_SEQ);
     f->lines_auto = (s->limits.mode == GUARDRAIL_JSON_LINES_AUTO);
 
-    f->walk = text ? (s->limits.counted ? json_walk_text_counted
+    f->walk = text ? (s->counted ? json_walk_text_counted
                                         : json_walk_text)
-                   : (s->limits.counted ? json_walk_lines_counted
+                   : (s->counted ? json_walk_lines_counted
                                         : json_walk_lines);
 }
 

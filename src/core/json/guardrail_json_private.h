@@ -102,15 +102,23 @@ typedef enum {
 
 #define GUARDRAIL_JSON_LITERAL  8
 
+/* bytes of the body after which the estimate of its memory is judged */
+
+#define GUARDRAIL_JSON_QUANTUM  4096
+
 
 /*
  * Judges len bytes and returns how many; fewer than len if and only if a
  * refusal, which is then in s->rc, fell before the last of them.
  */
 
+typedef size_t (*guardrail_json_scan_pt)(guardrail_json_t *s,
+    const uint8_t *p, size_t len);
+
+
 struct guardrail_json_ops_s {
-    const char  *name;
-    size_t     (*scan)(guardrail_json_t *s, const uint8_t *p, size_t len);
+    const char              *name;
+    guardrail_json_scan_pt   scan;
 };
 
 
@@ -120,8 +128,10 @@ extern const uint8_t  guardrail_json_classes[256];
 size_t guardrail_json_scan_scalar(guardrail_json_t *s, const uint8_t *p,
     size_t len);
 
-void guardrail_json_reset(guardrail_json_t *s);
-void guardrail_json_measure(guardrail_json_t *s, uint64_t offset);
+/* the same, and tells the memory model */
+
+size_t guardrail_json_scan_memory(guardrail_json_t *s, const uint8_t *p,
+    size_t len);
 
 void guardrail_json_strict_init(guardrail_json_strict_t *v,
     guardrail_json_mode_e mode, uint64_t *words, uint64_t levels);

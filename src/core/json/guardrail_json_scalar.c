@@ -12,6 +12,8 @@
 #include "json/guardrail_json_shape.h"
 
 
+static void guardrail_json_tell(guardrail_json_t *s, const uint8_t *p,
+    size_t len);
 static size_t guardrail_json_skip(guardrail_json_t *s, const uint8_t *p,
     size_t len, uint64_t offset);
 static uint64_t guardrail_json_room(const guardrail_json_t *s,
@@ -72,6 +74,70 @@ guardrail_json_scan_scalar(guardrail_json_t *s, const uint8_t *p, size_t len)
     guardrail_json_measure(s, s->offset);
 
     return i;
+}
+
+
+size_t
+guardrail_json_scan_memory(guardrail_json_t *s, const uint8_t *p, size_t len)
+{
+    size_t    i, n, most;
+    uint64_t  offset;
+
+    for (i = 0; i < len && s->rc == GUARDRAIL_OK; i += n) {
+        offset = s->offset;
+
+        /* a piece ends where the estimate is judged */
+
+        most = GUARDRAIL_JSON_QUANTUM
+               - (size_t) (offset % GUARDRAIL_JSON_QUANTUM);
+
+        if (most > len - i) {
+            most = len - i;
+        }
+
+        s->ended = 0;
+        n = guardrail_json_skip(s, p + i, most, offset);
+
+        if (n == 0) {
+            guardrail_json_byte(s, p[i], offset);
+            n = 1;
+
+        } else {
+            guardrail_json_tell(s, p + i, n);
+        }
+
+        s->offset = offset + n;
+
+        if (s->ended || s->offset % GUARDRAIL_JSON_QUANTUM == 0) {
+            guardrail_json_judge(s);
+        }
+    }
+
+    guardrail_json_measure(s, s->offset);
+
+    return i;
+}
+
+
+/* bytes that were skipped */
+
+static void
+guardrail_json_tell(guardrail_json_t *s, const uint8_t *p, size_t len)
+{
+    switch (s->state) {
+
+    case json_string:
+        guardrail_json_memory_string(s->memory, p, len);
+        break;
+
+    case json_scalar:
+
+        if (!(s->flags & GUARDRAIL_JSON_LETTER)) {
+            guardrail_json_memory_number(s->memory, p, len);
+        }
+
+        guardrail_json_memory_other(s->memory, p, len);
+    }
 }
 
 

@@ -2,7 +2,7 @@
 /*
  * Copyright (C) nginx-guardrail authors
  *
- * The shape of JSON, byte by byte: what a byte does.
+ * The shape of JSON, byte by byte: what a byte is, and what it does.
  */
 
 
@@ -11,7 +11,9 @@
 
 static void guardrail_json_begin(guardrail_json_t *s, uint8_t c);
 static void guardrail_json_mark(guardrail_json_t *s);
+static void guardrail_json_no_mark(guardrail_json_t *s, size_t n);
 static void guardrail_json_end(guardrail_json_t *s, uint64_t offset);
+static void guardrail_json_record_end(guardrail_json_t *s, uint64_t offset);
 static void guardrail_json_in_string(guardrail_json_t *s, uint8_t c,
     uint64_t offset);
 static void guardrail_json_in_scalar(guardrail_json_t *s, uint8_t c,
@@ -21,25 +23,6 @@ static void guardrail_json_in_comment(guardrail_json_t *s, uint8_t c,
     uint64_t offset);
 static void guardrail_json_in_between(guardrail_json_t *s, uint8_t c,
     uint64_t offset);
-static void guardrail_json_scalar_begin(guardrail_json_t *s, uint8_t c,
-    uint64_t offset);
-static guardrail_json_run_e guardrail_json_run(uint8_t c);
-static void guardrail_json_scalar_length(guardrail_json_t *s);
-static unsigned guardrail_json_value(guardrail_json_t *s, uint8_t c,
-    uint64_t offset);
-static void guardrail_json_member(guardrail_json_t *s);
-static void guardrail_json_record(guardrail_json_t *s, uint8_t c,
-    uint64_t offset);
-static void guardrail_json_stray(guardrail_json_t *s, uint8_t c,
-    uint64_t offset);
-static void guardrail_json_open(guardrail_json_t *s, uint8_t c);
-static void guardrail_json_close(guardrail_json_t *s, uint8_t c,
-    uint64_t offset);
-static void guardrail_json_ended(guardrail_json_t *s, uint64_t offset);
-static void guardrail_json_size(guardrail_json_t *s, uint64_t size);
-static void guardrail_json_exceed(guardrail_json_t *s, guardrail_rc_e rc,
-    uint64_t limit, uint64_t observed);
-static unsigned guardrail_json_begins_value(uint8_t c);
 
 
 void
@@ -135,14 +118,15 @@ guardrail_json_begin(guardrail_json_t *s, uint8_t c)
         guardrail_json_exceed(s, GUARDRAIL_MALFORMED_JSON, 0, 0);
     }
 
-    if (flags & GUARDRAIL_JSON_EFBB) {
-
-        if (c != 0xbf) {
-            s->flags &= ~(uint32_t) GUARDRAIL_JSON_EFBB;
-        }
+    if ((flags & GUARDRAIL_JSON_EFBB) && c != 0xbf) {
+        s->flags &= ~(uint32_t) GUARDRAIL_JSON_EFBB;
+        guardrail_json_no_mark(s, 2);
 
     } else if ((flags & GUARDRAIL_JSON_EF) && c == 0xbb) {
         s->flags |= GUARDRAIL_JSON_EFBB;
+
+    } else if (flags & GUARDRAIL_JSON_EF) {
+        guardrail_json_no_mark(s, 1);
     }
 }
 
@@ -166,6 +150,24 @@ guardrail_json_mark(guardrail_json_t *s)
     if (s->limits.mode < GUARDRAIL_JSON_LINES) {
         s->records--;
     }
+
+    if (s->memory) {
+        guardrail_json_memory_bom(s->memory);
+    }
+}
+
+
+/* so many of its bytes were a scalar after all, of which no model knows yet */
+
+static void
+guardrail_json_no_mark(guardrail_json_t *s, size_t n)
+{
+    static const uint8_t  mark[2] = { 0xef, 0xbb };
+
+    if (s->memory) {
+        guardrail_json_memory_literal(s->memory);
+        guardrail_json_memory_other(s->memory, mark, n);
+    }
 }
 
 
@@ -175,21 +177,90 @@ static void
 guardrail_json_end(guardrail_json_t *s, uint64_t offset)
 {
     if (s->limits.mode == GUARDRAIL_JSON_LINES_AUTO && s->level) {
-        s->continued = 1;
 
         if (s->state != json_between) {
-            s->state = json_between;
-            s->prev = json_prev_other;
-            s->length = 0;
-            s->flags &= ~(uint32_t) (GUARDRAIL_JSON_IN_KEY
-                                     |GUARDRAIL_JSON_LETTER);
+            guardrail_json_ended(s, offset);
         }
+
+        if (s->memory && !s->continued) {
+            guardrail_json_memory_join(s->memory, offset - s->line);
+        }
+
+        s->continued = 1;
+        s->ended = 1;
 
         return;
     }
 
     guardrail_json_measure(s, offset);
+    guardrail_json_record_end(s, offset);
     guardrail_json_reset(s);
+
+    s->line = offset + 1;
+    s->ended = 1;
+}
+
+
+/* what it leaves open is closed by the model itself */
+
+static void
+guardrail_json_record_end(guardrail_json_t *s, uint64_t offset)
+{
+    if (s->memory == NULL) {
+        return;
+    }
+
+    if (s->state == json_scalar && !(s->flags & GUARDRAIL_JSON_LETTER)) {
+        guardrail_json_memory_number_end(s->memory);
+    }
+
+    if (s->state != json_between || s->prev != json_prev_none) {
+        guardrail_json_memory_record_end(s->memory, offset - s->line);
+    }
+}
+
+
+void
+guardrail_json_last(guardrail_json_t *s)
+{
+    if (s->finished) {
+        return;
+    }
+
+    s->finished = 1;
+
+    /* half a byte order mark is a scalar */
+
+    if (s->flags & (GUARDRAIL_JSON_EF|GUARDRAIL_JSON_EFBB)) {
+        guardrail_json_no_mark(s, (s->flags & GUARDRAIL_JSON_EFBB) ? 2 : 1);
+    }
+
+    s->flags &= ~(uint32_t) GUARDRAIL_JSON_BEGIN;
+
+    guardrail_json_measure(s, s->offset);
+    guardrail_json_record_end(s, s->offset);
+
+    s->line = s->offset;
+
+    if (s->memory) {
+        guardrail_json_judge(s);
+    }
+}
+
+
+/* does it cost too much, up to here? */
+
+void
+guardrail_json_judge(guardrail_json_t *s)
+{
+    uint64_t  estimate;
+
+    estimate = guardrail_json_estimate(s);
+
+    if (estimate > s->limits.memory) {
+        guardrail_json_exceed(s, GUARDRAIL_MAX_MEMORY, s->limits.memory,
+                              estimate);
+    }
 }
 
 
@@ -289,6 +360,10 @@ guardrail_json_in_string(guardrail_json_t *s, uint8_t c, uint64_t offset)
         }
     }
 
+    if (s->memory) {
+        guardrail_json_memory_string(s->memory, &c, 1);
+    }
+
     key = (s->flags & GUARDRAIL_JSON_IN_KEY) != 0;
     limit = key ? s->limits.key : s->limits.string;
 
@@ -326,8 +401,7 @@ guardrail_json_in_scalar(guardrail_json_t *s, uint8_t c, uint64_t offset)
         s->last = c;
     }
 
-    s->length++;
-    guardrail_json_scalar_length(s);
+    guardrail_json_scalar_byte(s, c);
 }
 
 
@@ -376,6 +450,10 @@ guardrail_json_glued(guardrail_json_t *s, uint8_t c)
 static void
 guardrail_json_in_comment(guardrail_json_t *s, uint8_t c, uint64_t offset)
 {
+    if (s->memory) {
+        guardrail_json_memory_other(s->memory, &c, 1);
+    }
+
     switch (s->state) {
 
     case json_slash:
@@ -433,6 +511,11 @@ guardrail_json_in_between(guardrail_json_t *s, uint8_t c, uint64_t offset)
 
         s->state = (c == '"') ? json_string : json_apostrophe;
         s->flags |= key ? GUARDRAIL_JSON_IN_KEY : 0;
+
+        if (s->memory) {
+            guardrail_json_memory_string_begin(s->memory, key);
+        }
+
         return;
 
     case jsc_open:
@@ -467,304 +550,18 @@ guardrail_json_in_between(guardrail_json_t *s, uint8_t c, uint64_t offset)
         return;
 
     case jsc_slash:
-        (void) guardrail_json_value(s, c, offset);
-        s->state = json_slash;
-        return;
-
     case jsc_hash:
         (void) guardrail_json_value(s, c, offset);
-        s->state = json_comment;
+
+        s->state = (c == '/') ? json_slash : json_comment;
+
+        if (s->memory) {
+            guardrail_json_memory_literal(s->memory);
+        }
+
         return;
 
     default: /* jsc_plain, jsc_backslash, jsc_rs */
         guardrail_json_scalar_begin(s, c, offset);
     }
-}
-
-
-static void
-guardrail_json_scalar_begin(guardrail_json_t *s, uint8_t c, uint64_t offset)
-{
-    unsigned  number;
-
-    (void) guardrail_json_value(s, c, offset);
-
-    s->state = json_scalar;
-
-    number = (c >= '0' && c <= '9') || c == '-' || c == '+' || c == '.';
-
-    s->flags |= number ? 0 : GUARDRAIL_JSON_LETTER;
-
-    if (guardrail_json_runs(s)) {
-        s->run = (uint8_t) guardrail_json_run(c);
-        s->last = c;
-    }
-
-    s->length = 1;
-    guardrail_json_scalar_length(s);
-}
-
-
-static guardrail_json_run_e
-guardrail_json_run(uint8_t c)
-{
-    if (c == '-') {
-        return json_run_minus;
-    }
-
-    if (c == '0') {
-        return json_run_zero;
-    }
-
-    return (c > '0' && c <= '9') ? json_run_number : json_run_literal;
-}
-
-
-static void
-guardrail_json_scalar_length(guardrail_json_t *s)
-{
-    uint64_t  limit;
-
-    limit = s->limits.number;
-
-    if (limit < GUARDRAIL_JSON_LITERAL && (s->flags & GUARDRAIL_JSON_LETTER)) {
-        limit = GUARDRAIL_JSON_LITERAL;
-    }
-
-    if (s->length > limit) {
-        guardrail_json_exceed(s, GUARDRAIL_JSON_NUMBER, limit, s->length);
-    }
-}
-
-
-/* a value begins, or a key: returns which */
-
-static unsigned
-guardrail_json_value(guardrail_json_t *s, uint8_t c, uint64_t offset)
-{
-    unsigned  object;
-
-    object = guardrail_json_object(s);
-
-    s->tokens++;
-
-    if (s->tokens > s->limits.tokens) {
-        guardrail_json_exceed(s, GUARDRAIL_JSON_TOKENS, s->limits.tokens,
-                              s->tokens);
-    }
-
-    if (!object || s->prev != json_prev_colon) {
-        guardrail_json_member(s);
-    }
-
-    guardrail_json_record(s, c, offset);
-
-    return object && s->prev != json_prev_colon;
-}
-
-
-/* of an object, or of an array */
-
-static void
-guardrail_json_member(guardrail_json_t *s)
-{
-    if (s->level == 0 || !s->limits.counted) {
-        return;
-    }
-
-    s->count++;
-
-    if (guardrail_json_object(s)) {
-
-        if (s->count > s->limits.keys) {
-            guardrail_json_exceed(s, GUARDRAIL_JSON_KEYS, s->limits.keys,
-                                  s->count);
-        }
-
-    } else if (s->count > s->limits.items) {
-        guardrail_json_exceed(s, GUARDRAIL_JSON_ITEMS, s->limits.items,
-                              s->count);
-    }
-}
-
-
-/* does a record begin with this value? */
-
-static void
-guardrail_json_record(guardrail_json_t *s, uint8_t c, uint64_t offset)
-{
-    if (s->limits.mode >= GUARDRAIL_JSON_LINES) {
-        return;
-    }
-
-    if (s->limits.mode == GUARDRAIL_JSON_TEXT && s->level == 0
-        && !(s->flags & GUARDRAIL_JSON_VALUE)
-        && guardrail_json_begins_value(c))
-    {
-        s->flags |= GUARDRAIL_JSON_VALUE;
-
-        if (c == '[') {
-            s->flags |= GUARDRAIL_JSON_ROWS;
-            return;
-        }
-    }
-
-    if (s->level != guardrail_json_base(s)) {
-        return;
-    }
-
-    s->records++;
-
-    if (s->records > s->limits.max_records) {
-        guardrail_json_exceed(s, GUARDRAIL_MAX_RECORDS, s->limits.max_records,
-                              s->records);
-    }
-
-    if (!(s->flags & GUARDRAIL_JSON_RECORD)) {
-        s->flags |= GUARDRAIL_JSON_RECORD;
-        s->start = offset;
-    }
-}
-
-
-/* what is no value, where one could be: who skips it may take it for one */
-
-static void
-guardrail_json_stray(guardrail_json_t *s, uint8_t c, uint64_t offset)
-{
-    uint64_t  base;
-
-    base = guardrail_json_base(s);
-
-    if (s->limits.mode < GUARDRAIL_JSON_LINES && s->level == base) {
-        guardrail_json_record(s, c, offset);
-        guardrail_json_ended(s, offset + 1);
-    }
-}
-
-
-static void
-guardrail_json_open(guardrail_json_t *s, uint8_t c)
-{
-    if (s->level >= s->deepest) {
-        s->deepest = s->level + 1;
-    }
-
-    if (s->level >= s->limits.depth) {
-        guardrail_json_exceed(s, GUARDRAIL_JSON_DEPTH, s->limits.depth,
-                              s->level + 1);
-        return;
-    }
-
-    if (s->level && s->counts) {
-        s->counts[s->level - 1] = (s->count < UINT32_MAX)
-                                  ? (uint32_t) s->count : UINT32_MAX;
-    }
-
-    if (s->level < s->levels) {
-        guardrail_json_push_kind(s->words, &s->bits, s->level, c == '{');
-    }
-
-    s->level++;
-    s->count = 0;
-}
-
-
-static void
-guardrail_json_close(guardrail_json_t *s, uint8_t c, uint64_t offset)
-{
-    if (s->level == 0) {
-
-        if (s->prev == json_prev_none) {
-            guardrail_json_stray(s, c, offset);
-        }
-
-        s->prev = json_prev_other;
-        return;
-    }
-
-    if (s->level <= s->levels && guardrail_json_object(s) != (c == '}')) {
-        s->prev = json_prev_other;
-        return;
-    }
-
-    s->level--;
-
-    if (s->level < s->levels) {
-        guardrail_json_pop_kind(s->words, &s->bits, s->level);
-    }
-
-    s->count = (s->level && s->counts) ? s->counts[s->level - 1] : 0;
-
-    guardrail_json_ended(s, offset + 1);
-
-    if (s->level == 0) {
-        s->flags &= ~(uint32_t) GUARDRAIL_JSON_ROWS;
-    }
-}
-
-
-/* a value's last byte is the one before offset */
-
-static void
-guardrail_json_ended(guardrail_json_t *s, uint64_t offset)
-{
-    s->state = json_between;
-    s->prev = json_prev_other;
-    s->length = 0;
-    s->run = 0;
-    s->last = 0;
-    s->flags &= ~(uint32_t) (GUARDRAIL_JSON_IN_KEY|GUARDRAIL_JSON_LETTER);
-
-    if (s->limits.mode == GUARDRAIL_JSON_TEXT
-        && (s->flags & GUARDRAIL_JSON_RECORD)
-        && s->level == guardrail_json_base(s))
-    {
-        guardrail_json_size(s, offset - s->start);
-
-        if (s->size > s->largest) {
-            s->largest = s->size;
-        }
-
-        s->flags &= ~(uint32_t) GUARDRAIL_JSON_RECORD;
-        s->start = 0;
-        s->size = 0;
-    }
-}
-
-
-static void
-guardrail_json_size(guardrail_json_t *s, uint64_t size)
-{
-    s->size = size;
-
-    if (size > s->limits.max_record_size) {
-        guardrail_json_exceed(s, GUARDRAIL_MAX_RECORD_SIZE,
-                              s->limits.max_record_size, size);
-    }
-}
-
-
-/* the order of statuses is that in which they are named at one byte */
-
-static void
-guardrail_json_exceed(guardrail_json_t *s, guardrail_rc_e rc, uint64_t limit,
-    uint64_t observed)
-{
-    if (s->rc == GUARDRAIL_OK || rc < s->rc) {
-        s->rc = rc;
-        s->limit = limit;
-        s->observed = observed;
-    }
-}
-
-
-/* for Python's json */
-
-static unsigned
-guardrail_json_begins_value(uint8_t c)
-{
-    return c == '{' || c == '[' || c == '"' || c == '-'
-           || (c >= '0' && c <= '9') || c == 't' || c == 'f' || c == 'n'
-           || c == 'N' || c == 'I';
 }

@@ -18,6 +18,34 @@
 
 void guardrail_json_byte(guardrail_json_t *s, uint8_t c, uint64_t offset);
 
+/* a record begins; the one that is unfinished; and what the end leaves open */
+
+void guardrail_json_reset(guardrail_json_t *s);
+void guardrail_json_measure(guardrail_json_t *s, uint64_t offset);
+void guardrail_json_last(guardrail_json_t *s);
+void guardrail_json_judge(guardrail_json_t *s);
+
+/* the order of statuses is that in which they are named at one byte */
+
+void guardrail_json_exceed(guardrail_json_t *s, guardrail_rc_e rc,
+    uint64_t limit, uint64_t observed);
+
+
+/* values: see guardrail_json_value.c */
+
+void guardrail_json_scalar_begin(guardrail_json_t *s, uint8_t c,
+    uint64_t offset);
+void guardrail_json_scalar_byte(guardrail_json_t *s, uint8_t c);
+guardrail_json_run_e guardrail_json_run(uint8_t c);
+unsigned guardrail_json_value(guardrail_json_t *s, uint8_t c, uint64_t offset);
+void guardrail_json_member(guardrail_json_t *s);
+void guardrail_json_stray(guardrail_json_t *s, uint8_t c, uint64_t offset);
+void guardrail_json_open(guardrail_json_t *s, uint8_t c);
+void guardrail_json_close(guardrail_json_t *s, uint8_t c, uint64_t offset);
+void guardrail_json_ended(guardrail_json_t *s, uint64_t offset);
+void guardrail_json_size(guardrail_json_t *s, uint64_t size);
+unsigned guardrail_json_begins_value(uint8_t c);
+
 
 /* containers in which a record of the format stands */
 
