@@ -24,6 +24,7 @@ static size_t guardrail_json_words(uint64_t levels);
 static const guardrail_json_get_pt  guardrail_json_all[] = {
     guardrail_json_avx2,
     guardrail_json_sse2,
+    guardrail_json_neon,
     guardrail_json_scalar
 };
 

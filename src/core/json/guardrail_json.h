@@ -51,9 +51,9 @@ typedef enum {
  * Limits; GUARDRAIL_NO_LIMIT where there is none.
  *
  * depth is at most GUARDRAIL_JSON_MAX_COUNTED where keys, items or memory are
- * limited, and at most GUARDRAIL_JSON_MAX_KINDS with strict.  Without these a container deeper
- * than GUARDRAIL_JSON_MAX_KINDS is only counted: what is in it is taken for
- * the items of an array, and any closing bracket closes it.
+ * limited, and at most GUARDRAIL_JSON_MAX_KINDS with strict.  Without these a
+ * container deeper than GUARDRAIL_JSON_MAX_KINDS is only counted: what is in
+ * it is taken for the items of an array, and any closing bracket closes it.
  *
  * tokens are those of one record; in a document, of the body; where a line
  * leaves containers open, of all lines up to the one that closes them.  keys
@@ -209,10 +209,10 @@ uint64_t guardrail_json_estimate(const guardrail_json_t *s);
  * Returns GUARDRAIL_OK, GUARDRAIL_MAX_RECORDS, GUARDRAIL_MAX_RECORD_SIZE,
  * one of GUARDRAIL_JSON_..., GUARDRAIL_MALFORMED_JSON or
  * GUARDRAIL_MAX_MEMORY, which is judged at the end of each value and after
- * each 4096 bytes of the body.  *used is the number of bytes of the piece that were judged: len on success, and on a
- * refusal up to and including the byte that exceeded the limit, at which the
- * measurements stand.  After a refusal the state is dead: it keeps returning
- * that refusal, with *used = 0.
+ * each 4096 bytes of the body.  *used is the number of bytes of the piece
+ * that were judged: len on success, and on a refusal up to and including the
+ * byte that exceeded the limit, at which the measurements stand.  After a
+ * refusal the state is dead: it keeps returning that refusal, with *used = 0.
  */
 
 guardrail_rc_e guardrail_json_feed(guardrail_json_t *s, const uint8_t *p,

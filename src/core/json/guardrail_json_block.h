@@ -51,7 +51,7 @@ guardrail_json_escapes(uint64_t backslash, uint64_t *carry)
     even = backslash + (start & JSON_EVEN);
     *carry = __builtin_add_overflow(backslash, start & JSON_UNEVEN, &odd);
 
-    escaped = (even & ~backslash & JSON_UNEVEN) | (odd & ~backslash & JSON_EVEN);
+    escaped = ((even & JSON_UNEVEN) | (odd & JSON_EVEN)) & ~backslash;
 
     return escaped | first;
 }
