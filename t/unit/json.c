@@ -991,6 +991,12 @@ random_body(uint8_t *p, size_t max)
     valid = (unsigned) (rnd() % 4);
     i = 0;
 
+    /* a document of many records, more often than not */
+
+    if (rnd() % 3 && len) {
+        p[i++] = '[';
+    }
+
     while (i < len) {
         piece = pieces[rnd() % ((valid == 0 || rnd() % (1u << (valid * 2)) == 0)
                                 ? sizeof(pieces) / sizeof(pieces[0]) : 38)];

@@ -109,6 +109,7 @@ guardrail_json_classify(guardrail_json_fast_t *f, const guardrail_json_t *s,
 
     m->string = string;
     m->starts = quote & string;
+    m->ends = quote & ~string;
     m->tokens = m->opens | m->starts | scalars;
 
     /* the sum carries a bit over white space, to the byte behind it */
@@ -198,6 +199,7 @@ guardrail_json_block(guardrail_json_fast_t *f, guardrail_json_t *s,
         f->key = (f->level != 0) & f->bits & ((m.values & last) == 0);
     }
 
+    f->inside = (f->string & m.string) == UINT64_MAX;
     f->string = n.string;
     f->escaped = n.escaped;
     f->scalar = n.scalar;
@@ -208,6 +210,52 @@ guardrail_json_block(guardrail_json_fast_t *f, guardrail_json_t *s,
     f->offset += 64;
 
     return 64;
+}
+
+
+/* blocks within a long string: how many bytes */
+
+JSON_INLINE size_t
+guardrail_json_inside(guardrail_json_fast_t *f, const guardrail_json_t *s,
+    const uint8_t *p, size_t len, unsigned lines)
+{
+    size_t    i;
+    uint64_t  room, size, odd;
+    JSON_VEC  v;
+
+    room = (f->length < f->limit) ? f->limit - f->length : 0;
+
+    if (f->record) {
+        size = f->offset - f->start;
+        size = (size < s->limits.max_record_size)
+               ? s->limits.max_record_size - size : 0;
+        room = (size < room) ? size : room;
+    }
+
+    if (len > room) {
+        len = (size_t) room;
+    }
+
+    for (i = 0; len - i >= 64; i += 64) {
+        v = JSON_LOAD(p + i);
+        odd = JSON_EQ(v, '"') | JSON_EQ(v, '\\');
+
+        if (lines) {
+            odd |= JSON_EQ(v, '\n');
+
+        } else if (f->seq) {
+            odd |= JSON_EQ(v, 0x1e);
+        }
+
+        if (odd) {
+            break;
+        }
+    }
+
+    f->length += i;
+    f->offset += i;
+
+    return i;
 }
 
 
@@ -223,6 +271,16 @@ guardrail_json_blocks(guardrail_json_fast_t *to, guardrail_json_t *s,
     n = 64;
 
     for (i = 0; len - i >= 64 && n == 64; i += n) {
+
+        if (f.inside && !f.escaped) {
+            i += guardrail_json_inside(&f, s, p + i, len - i,
+                                       walk < json_walk_text);
+
+            if (len - i < 64) {
+                break;
+            }
+        }
+
         n = guardrail_json_block(&f, s, p + i, walk);
     }
 

@@ -53,6 +53,7 @@ typedef struct {
     uint64_t               record;      /* one is being measured */
     uint64_t               base;
 
+    unsigned               inside;      /* all of the last block was */
     unsigned               small;       /* a limit is less than a block */
     unsigned               seq;
     unsigned               lines_auto;
@@ -70,6 +71,7 @@ typedef struct {
     uint64_t  values;                   /* those behind a colon */
     uint64_t  string;                   /* in one; its first quote, too */
     uint64_t  starts;                   /* first quotes */
+    uint64_t  ends;                     /* last quotes */
     uint64_t  scalar;
 } guardrail_json_masks_t;
 
@@ -93,7 +95,7 @@ guardrail_json_eligible(const guardrail_json_t *s)
 
     base = guardrail_json_base(s);
 
-    return s->level > base || (base && s->state == json_between);
+    return s->level > base || base;
 }
 
 
@@ -136,6 +138,7 @@ guardrail_json_fast_begin(guardrail_json_fast_t *f, const guardrail_json_t *s)
     f->record = (s->flags & GUARDRAIL_JSON_RECORD) != 0;
     f->base = guardrail_json_base(s);
 
+    f->inside = 0;
     f->small = (s->limits.key < 64 || s->limits.string < 64
                 || s->limits.number < 64);
     f->seq = (s->limits.mode == GUARDRAIL_JSON_SEQ);

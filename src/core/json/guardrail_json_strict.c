@@ -52,6 +52,7 @@ typedef enum {
 } guardrail_json_strict_e;
 
 
+static size_t guardrail_json_strict_plain(const uint8_t *p, size_t len);
 static unsigned guardrail_json_strict_byte(guardrail_json_strict_t *v,
     uint8_t c);
 static unsigned guardrail_json_strict_record(guardrail_json_strict_t *v);
@@ -98,23 +99,71 @@ guardrail_json_strict_feed(guardrail_json_strict_t *v, const uint8_t *p,
 
     for (i = 0; i < len; i++) {
 
-        if (v->state == jst_string) {
+        switch (v->state) {
 
-            while (i < len && p[i] >= 0x20 && p[i] < 0x80 && p[i] != '"'
-                   && p[i] != '\\')
-            {
+        case jst_string:
+            i += guardrail_json_strict_plain(p + i, len - i);
+            break;
+
+        case jst_int:
+        case jst_frac:
+        case jst_power:
+
+            while (i < len && p[i] >= '0' && p[i] <= '9') {
                 i++;
             }
 
-            if (i == len) {
-                break;
-            }
+            break;
+        }
+
+        if (i == len) {
+            break;
         }
 
         if (!guardrail_json_strict_byte(v, p[i])) {
             *bad = 1;
             break;
         }
+    }
+
+    return i;
+}
+
+
+/* how many bytes, at least, are in a string as they are: eight at a time */
+
+static size_t
+guardrail_json_strict_plain(const uint8_t *p, size_t len)
+{
+    size_t    i;
+    uint64_t  v, quote, backslash, odd;
+
+    const uint64_t  ones = 0x0101010101010101;
+
+    for (i = 0; len - i >= sizeof(v); i += sizeof(v)) {
+        memcpy(&v, p + i, sizeof(v));
+
+        /* a byte less than n borrows into its highest bit */
+
+        quote = v ^ ones * '"';
+        backslash = v ^ ones * '\\';
+
+        odd = ((v - ones * 0x20) | (quote - ones) | (backslash - ones) | v)
+              & (ones << 7);
+
+        if (odd == 0) {
+            continue;
+        }
+
+        /* or one above it does: then the bytes below say so, too */
+
+        break;
+    }
+
+    while (i < len && p[i] >= 0x20 && p[i] < 0x80 && p[i] != '"'
+           && p[i] != '\\')
+    {
+        i++;
     }
 
     return i;

@@ -62,6 +62,76 @@ guardrail_json_walk_record(guardrail_json_fast_t *f, const guardrail_json_t *s,
 
 
 /*
+ * Of a document: the strings and scalars of a segment of its array, each of
+ * which is a record.  Returns 0 if the scalar scanner has to look at them.
+ */
+
+JSON_INLINE unsigned
+guardrail_json_walk_items(guardrail_json_fast_t *f, const guardrail_json_t *s,
+    const guardrail_json_masks_t *m, uint64_t segment)
+{
+    uint64_t  bytes, starts, end, last, largest, size;
+
+    bytes = (m->string | m->ends | m->scalar) & segment;
+    starts = m->tokens & segment & ~m->opens;
+    largest = f->largest;
+
+    /* two of them side by side look like one */
+
+    if (starts & (bytes << 1)) {
+        return 0;
+    }
+
+    last = ((m->string | m->scalar) & segment) >> 63;
+
+    /* the one that was begun before */
+
+    if (f->record) {
+        end = JSON_BELOW(~bytes);
+
+        if (end == 64 && last) {
+            return 1;
+        }
+
+        size = f->offset + end - f->start;
+        largest = (size > largest) ? size : largest;
+        bytes &= bytes + 1;
+    }
+
+    f->record = last;
+
+    if (last) {
+
+        /* and the one that goes on */
+
+        end = 63 - JSON_ABOVE(starts);
+        f->start = f->offset + end;
+        bytes &= ((uint64_t) 1 << end) - 1;
+
+        if (64 - end > s->limits.max_record_size) {
+            return 0;
+        }
+    }
+
+    if (largest < 64 && guardrail_json_longer(bytes, largest)) {
+
+        while (bytes) {
+            end = (uint64_t) __builtin_ctzll(bytes);
+            size = JSON_BELOW(~(bytes >> end));
+            largest = (size > largest) ? size : largest;
+            bytes &= bytes + ((uint64_t) 1 << end);
+        }
+    }
+
+    f->largest = largest;
+    f->records += JSON_ONES(starts);
+
+    return largest <= s->limits.max_record_size
+           && f->records <= s->limits.max_records;
+}
+
+
+/*
  * Returns a mask of the bytes that were judged: all of them, or those up to
  * a bracket or a line's end, behind which a limit is exceeded.
  */
@@ -72,7 +142,8 @@ guardrail_json_walk(guardrail_json_fast_t *f, const guardrail_json_t *s,
     guardrail_json_walk_e walk)
 {
     uint64_t  events, bit, upto, done, reset, pos, level, bits, count, cnt;
-    uint64_t  members, deepest, tokens, tight;
+    uint64_t  members, deepest, tokens, tight, records, largest, start;
+    uint64_t  record;
     unsigned  counted, lines, object;
 
     lines = (walk < json_walk_text);
@@ -105,6 +176,11 @@ guardrail_json_walk(guardrail_json_fast_t *f, const guardrail_json_t *s,
         bit = events & (0 - events);
         upto = bit | (bit - 1);
 
+        records = f->records;
+        largest = f->largest;
+        start = f->start;
+        record = f->record;
+
         if (tight) {
             tokens = JSON_ONES(m->tokens & upto & ~reset)
                      + (reset ? 0 : f->tokens);
@@ -131,10 +207,8 @@ guardrail_json_walk(guardrail_json_fast_t *f, const guardrail_json_t *s,
         }
 
         if (!lines && level == f->base
-            && (m->tokens & upto & ~done & ~m->opens))
+            && !guardrail_json_walk_items(f, s, m, upto & ~done))
         {
-            /* a record that is no container */
-
             break;
         }
 
@@ -206,6 +280,16 @@ guardrail_json_walk(guardrail_json_fast_t *f, const guardrail_json_t *s,
         count = cnt;
         done = upto;
         events &= events - 1;
+    }
+
+    if (!lines && done != UINT64_MAX) {
+
+        /* what comes behind was not judged after all */
+
+        f->records = records;
+        f->largest = largest;
+        f->start = start;
+        f->record = record;
     }
 
     if (done == 0) {
