@@ -64,6 +64,10 @@ guardrail_json_byte(guardrail_json_t *s, uint8_t c, uint64_t offset)
         guardrail_json_in_comment(s, c, offset);
     }
 
+    if ((s->flags & GUARDRAIL_JSON_EFBB) && c == 0xbf) {
+        guardrail_json_mark(s);
+    }
+
     /* in a sequence, white space behind a record is not known to be in it */
 
     if ((s->flags & GUARDRAIL_JSON_RECORD)
@@ -71,10 +75,6 @@ guardrail_json_byte(guardrail_json_t *s, uint8_t c, uint64_t offset)
             || (class != jsc_blank && class != jsc_lf)))
     {
         guardrail_json_size(s, offset + 1 - s->start);
-    }
-
-    if ((s->flags & GUARDRAIL_JSON_EFBB) && c == 0xbf) {
-        guardrail_json_mark(s);
     }
 }
 
