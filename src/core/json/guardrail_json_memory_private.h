@@ -122,6 +122,21 @@ guardrail_json_memory_table(guardrail_json_memory_t *m, uint64_t used)
 }
 
 
+/* the room of a full list that gets one more, as list_resize() makes it */
+
+static inline uint64_t
+guardrail_json_memory_list(uint64_t used)
+{
+    used++;
+
+    return (used + (used >> 3) + 6) & ~(uint64_t) 3;
+}
+
+
+/* a document begins */
+
+void guardrail_json_memory_reset(guardrail_json_memory_t *m);
+
 /* puts what was read into the innermost container */
 
 void guardrail_json_memory_value(guardrail_json_memory_t *m);
@@ -134,6 +149,11 @@ void guardrail_json_memory_value(guardrail_json_memory_t *m);
  */
 
 const uint8_t *guardrail_json_memory_scan(guardrail_json_memory_text_t *t,
+    const uint8_t *p, const uint8_t *end, uint8_t *width);
+
+/* the same, where there are no vectors */
+
+const uint8_t *guardrail_json_memory_scan8(guardrail_json_memory_text_t *t,
     const uint8_t *p, const uint8_t *end, uint8_t *width);
 
 /* the text has got a wider character */

@@ -177,6 +177,8 @@ guardrail_json_memory_string_begin(guardrail_json_memory_t *m, unsigned key)
 
     s = &m->string;
 
+    guardrail_json_memory_string_end(m);
+
     s->chars = 0;
     s->pos = 0;
     s->size = 0;
@@ -197,12 +199,14 @@ void
 guardrail_json_memory_string(guardrail_json_memory_t *m, const uint8_t *p,
     size_t len)
 {
+    uint8_t                          none;
     uint64_t                         more;
     const uint8_t                   *end, *begin;
     guardrail_json_memory_string_t  *s;
 
     s = &m->string;
     end = p + len;
+    none = GUARDRAIL_PY_ASCII;
 
     if (s->key) {
         guardrail_json_memory_hash(s, p, len);
@@ -212,7 +216,7 @@ guardrail_json_memory_string(guardrail_json_memory_t *m, const uint8_t *p,
 
         if (s->escape) {
             begin = p++;
-            (void) guardrail_json_memory_scan(&m->text, begin, p, &s->wide);
+            (void) guardrail_json_memory_scan(&m->text, begin, p, &none);
             guardrail_json_memory_escape(m, *begin);
             continue;
         }
@@ -307,7 +311,7 @@ guardrail_json_memory_partial(const guardrail_json_memory_string_t *s)
     }
 
     chars = s->pos + s->chars;
-    width = s->wide > s->width ? s->wide : s->width;
+    width = (s->chars && s->wide > s->width) ? s->wide : s->width;
 
     return guardrail_py_str_value(chars, width);
 }

@@ -113,6 +113,34 @@ guardrail_json_memory_plain8(const uint8_t *p)
 }
 
 
+/* 8 bytes a step: everywhere, and for what is left of 16 */
+
+const uint8_t *
+guardrail_json_memory_scan8(guardrail_json_memory_text_t *t, const uint8_t *p,
+    const uint8_t *end, uint8_t *width)
+{
+    const uint8_t  *q;
+
+    while (end - p >= 8) {
+
+        if (!t->ed && guardrail_json_memory_plain8(p)) {
+            p += 8;
+            continue;
+        }
+
+        q = guardrail_json_memory_bytes(t, p, p + 8, width);
+
+        if (q < p + 8) {
+            return q;
+        }
+
+        p = q;
+    }
+
+    return guardrail_json_memory_bytes(t, p, end, width);
+}
+
+
 #if defined(__SSE2__)
 
 static unsigned guardrail_json_memory_above(__m128i v, uint8_t c);
@@ -208,11 +236,7 @@ guardrail_json_memory_scan(guardrail_json_memory_text_t *t, const uint8_t *p,
         p = q;
     }
 
-    if (end - p >= 8 && !t->ed && guardrail_json_memory_plain8(p)) {
-        p += 8;
-    }
-
-    return guardrail_json_memory_bytes(t, p, end, width);
+    return guardrail_json_memory_scan8(t, p, end, width);
 }
 
 #else
@@ -221,25 +245,7 @@ const uint8_t *
 guardrail_json_memory_scan(guardrail_json_memory_text_t *t, const uint8_t *p,
     const uint8_t *end, uint8_t *width)
 {
-    const uint8_t  *q;
-
-    while (end - p >= 8) {
-
-        if (!t->ed && guardrail_json_memory_plain8(p)) {
-            p += 8;
-            continue;
-        }
-
-        q = guardrail_json_memory_bytes(t, p, p + 8, width);
-
-        if (q < p + 8) {
-            return q;
-        }
-
-        p = q;
-    }
-
-    return guardrail_json_memory_bytes(t, p, end, width);
+    return guardrail_json_memory_scan8(t, p, end, width);
 }
 
 #endif
