@@ -895,6 +895,16 @@ note(void *data, size_t at, uint64_t n)
     if (at < MAX_NOTES) {
         notes->at[at] = n;
     }
+
+    /* at the limit, one below it, and where it is far */
+
+    if (guardrail_json_memory_exceeds(w.m, at, at - w.begin, n)
+        || !guardrail_json_memory_exceeds(w.m, at, at - w.begin, n - 1)
+        || guardrail_json_memory_exceeds(w.m, at, at - w.begin, n * 64)
+        || guardrail_json_memory_exceeds(w.m, at, at - w.begin, UINT64_MAX))
+    {
+        notes->fell++;
+    }
 }
 
 

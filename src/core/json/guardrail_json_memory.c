@@ -6,8 +6,6 @@
  */
 
 
-#include <string.h>
-
 #include "json/guardrail_json_memory_private.h"
 
 
@@ -134,12 +132,17 @@ guardrail_json_memory_value(guardrail_json_memory_t *m)
 }
 
 
+/*
+ * Of a float only the length counts, and of an int the value only if it has
+ * up to 3 digits.
+ */
+
 void
 guardrail_json_memory_number(guardrail_json_memory_t *m, const uint8_t *p,
     size_t len)
 {
     size_t   i;
-    uint8_t  c;
+    uint8_t  digit;
 
     if (m->length == 0) {
         m->digits = 0;
@@ -150,21 +153,23 @@ guardrail_json_memory_number(guardrail_json_memory_t *m, const uint8_t *p,
     m->length += len;
 
     for (i = 0; i < len; i++) {
-        c = p[i];
+        digit = (uint8_t) (p[i] - '0');
 
-        if (c >= '0' && c <= '9') {
+        if (digit <= 9) {
             m->digits++;
-
-            if (m->number < 1000) {
-                m->number = m->number * 10 + c - '0';
-            }
-
-        } else if (c == '-') {
-            m->flags |= GUARDRAIL_JSON_MEMORY_NEGATIVE;
-
-        } else {
-            m->flags |= GUARDRAIL_JSON_MEMORY_FLOAT;
+            m->number = m->number * 10 + digit;
+            continue;
         }
+
+        if (p[i] != '-') {
+            m->flags = GUARDRAIL_JSON_MEMORY_FLOAT;
+        }
+
+        if (m->flags & GUARDRAIL_JSON_MEMORY_FLOAT) {
+            return;
+        }
+
+        m->flags = GUARDRAIL_JSON_MEMORY_NEGATIVE;
     }
 }
 
@@ -172,6 +177,7 @@ guardrail_json_memory_number(guardrail_json_memory_t *m, const uint8_t *p,
 void
 guardrail_json_memory_number_end(guardrail_json_memory_t *m)
 {
+    uint32_t  shared;
     uint64_t  bytes;
 
     if (m->length == 0) {
@@ -180,12 +186,12 @@ guardrail_json_memory_number_end(guardrail_json_memory_t *m)
 
     /* ints from -5 to 256 are shared objects */
 
+    shared = (m->flags & GUARDRAIL_JSON_MEMORY_NEGATIVE) ? 5 : 256;
+
     if (m->flags & GUARDRAIL_JSON_MEMORY_FLOAT) {
         bytes = GUARDRAIL_PY_FLOAT;
 
-    } else if (m->number <= (m->flags & GUARDRAIL_JSON_MEMORY_NEGATIVE ? 5
-                                                                       : 256))
-    {
+    } else if (m->digits <= 3 && m->number <= shared) {
         bytes = 0;
 
     } else {

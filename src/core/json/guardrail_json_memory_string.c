@@ -41,6 +41,11 @@ guardrail_json_memory_write(guardrail_json_memory_t *m, uint64_t chars,
     s = &m->string;
 
     s->pos += chars;
+
+    if (s->pos <= s->size && width <= s->width) {
+        return;
+    }
+
     size = s->size;
     old = 0;
 
@@ -55,12 +60,10 @@ guardrail_json_memory_write(guardrail_json_memory_t *m, uint64_t chars,
         old = guardrail_py_str(s->size, s->width);
     }
 
-    if (size != s->size || width != s->width) {
-        s->size = size;
-        s->width = width;
+    s->size = size;
+    s->width = width;
 
-        guardrail_json_memory_peak(m, old + guardrail_py_str(size, width));
-    }
+    guardrail_json_memory_peak(m, old + guardrail_py_str(size, width));
 }
 
 
@@ -177,7 +180,9 @@ guardrail_json_memory_string_begin(guardrail_json_memory_t *m, unsigned key)
 
     s = &m->string;
 
-    guardrail_json_memory_string_end(m);
+    if (s->within) {
+        guardrail_json_memory_string_end(m);
+    }
 
     s->chars = 0;
     s->pos = 0;
@@ -206,7 +211,6 @@ guardrail_json_memory_string(guardrail_json_memory_t *m, const uint8_t *p,
 
     s = &m->string;
     end = p + len;
-    none = GUARDRAIL_PY_ASCII;
 
     if (s->key) {
         guardrail_json_memory_hash(s, p, len);
@@ -216,8 +220,20 @@ guardrail_json_memory_string(guardrail_json_memory_t *m, const uint8_t *p,
 
         if (s->escape) {
             begin = p++;
-            (void) guardrail_json_memory_scan(&m->text, begin, p, &none);
+
+            if (*begin >= 0x80 || m->text.ed) {
+                none = GUARDRAIL_PY_ASCII;
+                (void) guardrail_json_memory_scan(&m->text, begin, p, &none);
+            }
+
             guardrail_json_memory_escape(m, *begin);
+            continue;
+        }
+
+        if (*p == '\\' && s->chars == 0) {
+            m->text.ed = 0;
+            s->escape = GUARDRAIL_JSON_MEMORY_BACKSLASH;
+            p++;
             continue;
         }
 
