@@ -7,6 +7,7 @@
 #     model.py table [FILE...]      estimates beside what tracemalloc saw
 #     model.py test                 the same as TAP, with the bounds
 #     model.py fuzz ROUNDS [SEED]   documents at random, worst ones last
+#     model.py speed [FILE...]      how fast the model is without a scanner
 #
 # FILE is a document (.json) or records (.ndjson); without any, the documents
 # of documents.py.  Any CPython can measure; the tables are those of 3.11.
@@ -30,26 +31,31 @@ LOW, HIGH = 0.9, 1.3
 MEDIAN_LOW, MEDIAN_HIGH = 0.97, 1.15
 
 
-def library():
+def compile(to, options, source):
     out = os.path.join(ROOT, 'build', 'memory-model')
-    path = os.path.join(out, 'model.so')
+    path = os.path.join(out, to)
+    new = '%s.%d' % (path, os.getpid())
 
     os.makedirs(out, exist_ok=True)
 
     core = os.path.join(ROOT, 'src', 'core')
-    sources = [os.path.join(core, 'json', name)
-               for name in sorted(os.listdir(os.path.join(core, 'json')))
+    room = os.path.join(core, 'json')
+    sources = [os.path.join(room, name) for name in sorted(os.listdir(room))
                if name.startswith('guardrail_json_memory')
                and name.endswith('.c')]
 
     subprocess.run([os.environ.get('CC', 'gcc'), '-std=c11', '-O2', '-g',
-                    '-Wall', '-Wextra', '-Werror', '-shared', '-fPIC',
-                    '-I' + core, '-I' + os.path.join(ROOT, 't', 'unit'),
-                    '-o', path + '.%d' % os.getpid(),
-                    os.path.join(HERE, 'estimate.c')] + sources, check=True)
-    os.rename(path + '.%d' % os.getpid(), path)
+                    '-Wall', '-Wextra', '-Werror', *options, '-I' + core,
+                    '-I' + os.path.join(ROOT, 't', 'unit'), '-o', new,
+                    source, *sources], check=True)
+    os.rename(new, path)
 
-    lib = ctypes.CDLL(path)
+    return path
+
+
+def library():
+    lib = ctypes.CDLL(compile('model.so', ['-shared', '-fPIC'],
+                              os.path.join(HERE, 'estimate.c')))
     lib.estimate.restype = ctypes.c_uint64
     lib.estimate.argtypes = (ctypes.c_char_p, ctypes.c_size_t, ctypes.c_uint)
 
@@ -163,11 +169,40 @@ def test(lib):
              len(ratios) + 1, median))
 
 
+def speed(names):
+    from documents import DOCUMENTS
+
+    program = compile('speed', [], os.path.join(ROOT, 't', 'bench',
+                                                'json_memory.c'))
+
+    if not names:
+        for name, mode, make in DOCUMENTS[:14]:
+            path = os.path.join(os.path.dirname(program), name.replace(
+                ' ', '-') + ('.json' if mode == 'document' else '.ndjson'))
+            names.append(path)
+
+            with open(path, 'wb') as file:
+                file.write(make())
+
+    subprocess.run([program, *names], check=True)
+
+
 def main(arguments):
     sys.path.insert(0, HERE)
+
+    # what is imported at the first use is no cost of a body
+
+    for body in (b'\xef\xbb\xbf[]', b'\xff', b'[', b'\xed\xa0\x80'):
+        loads(body)
+
     sys.setrecursionlimit(5000)
-    lib = library()
     command = arguments[0] if arguments else 'table'
+
+    if command == 'speed':
+        speed(arguments[1:])
+        return
+
+    lib = library()
 
     if command == 'table':
         table(lib, arguments[1:])

@@ -2,34 +2,17 @@
 /*
  * Copyright (C) nginx-guardrail authors
  *
- * What json.loads() costs CPython 3.11: containers, numbers, records and the
- * sum of it all.
+ * What containers and numbers cost CPython 3.11.
  */
 
-
-#include <string.h>
 
 #include "json/guardrail_json_memory_private.h"
 
-
-/*
- * What a call costs besides: 1300 to 1600 bytes were measured with CPython
- * 3.11.2.
- */
-
-#define GUARDRAIL_PY_CALL  1600
 
 /* flags of a number */
 
 #define GUARDRAIL_JSON_MEMORY_FLOAT     0x01
 #define GUARDRAIL_JSON_MEMORY_NEGATIVE  0x02
-
-
-static void guardrail_json_memory_reset(guardrail_json_memory_t *m);
-static uint64_t guardrail_json_memory_grow_list(uint64_t used);
-static void guardrail_json_memory_merge(guardrail_json_memory_t *m);
-static uint64_t guardrail_json_memory_cost(const guardrail_json_memory_t *m,
-    uint64_t size);
 
 
 void
@@ -51,9 +34,7 @@ guardrail_json_memory_init(guardrail_json_memory_t *m,
 }
 
 
-/* a document begins */
-
-static void
+void
 guardrail_json_memory_reset(guardrail_json_memory_t *m)
 {
     m->live = 0;
@@ -138,7 +119,7 @@ guardrail_json_memory_value(guardrail_json_memory_t *m)
             size = guardrail_json_memory_table(m, c->used);
 
         } else {
-            size = guardrail_json_memory_grow_list(c->used);
+            size = guardrail_json_memory_list(c->used);
             m->live += (size - c->used) * 8;
         }
 
@@ -151,23 +132,17 @@ guardrail_json_memory_value(guardrail_json_memory_t *m)
 }
 
 
-/* the room of a full list that gets one more, as list_resize() makes it */
-
-static uint64_t
-guardrail_json_memory_grow_list(uint64_t used)
-{
-    used++;
-
-    return (used + (used >> 3) + 6) & ~(uint64_t) 3;
-}
-
+/*
+ * Of a float only the length counts, and of an int the value only if it has
+ * up to 3 digits.
+ */
 
 void
 guardrail_json_memory_number(guardrail_json_memory_t *m, const uint8_t *p,
     size_t len)
 {
     size_t   i;
-    uint8_t  c;
+    uint8_t  digit;
 
     if (m->length == 0) {
         m->digits = 0;
@@ -178,21 +153,23 @@ guardrail_json_memory_number(guardrail_json_memory_t *m, const uint8_t *p,
     m->length += len;
 
     for (i = 0; i < len; i++) {
-        c = p[i];
+        digit = (uint8_t) (p[i] - '0');
 
-        if (c >= '0' && c <= '9') {
+        if (digit <= 9) {
             m->digits++;
-
-            if (m->number < 1000) {
-                m->number = m->number * 10 + c - '0';
-            }
-
-        } else if (c == '-') {
-            m->flags |= GUARDRAIL_JSON_MEMORY_NEGATIVE;
-
-        } else {
-            m->flags |= GUARDRAIL_JSON_MEMORY_FLOAT;
+            m->number = m->number * 10 + digit;
+            continue;
         }
+
+        if (p[i] != '-') {
+            m->flags = GUARDRAIL_JSON_MEMORY_FLOAT;
+        }
+
+        if (m->flags & GUARDRAIL_JSON_MEMORY_FLOAT) {
+            return;
+        }
+
+        m->flags = GUARDRAIL_JSON_MEMORY_NEGATIVE;
     }
 }
 
@@ -200,16 +177,21 @@ guardrail_json_memory_number(guardrail_json_memory_t *m, const uint8_t *p,
 void
 guardrail_json_memory_number_end(guardrail_json_memory_t *m)
 {
+    uint32_t  shared;
     uint64_t  bytes;
 
+    if (m->length == 0) {
+        return;
+    }
+
     /* ints from -5 to 256 are shared objects */
+
+    shared = (m->flags & GUARDRAIL_JSON_MEMORY_NEGATIVE) ? 5 : 256;
 
     if (m->flags & GUARDRAIL_JSON_MEMORY_FLOAT) {
         bytes = GUARDRAIL_PY_FLOAT;
 
-    } else if (m->number <= (m->flags & GUARDRAIL_JSON_MEMORY_NEGATIVE ? 5
-                                                                       : 256))
-    {
+    } else if (m->digits <= 3 && m->number <= shared) {
         bytes = 0;
 
     } else {
@@ -259,156 +241,4 @@ void
 guardrail_json_memory_bom(guardrail_json_memory_t *m)
 {
     m->text.more += 3;
-}
-
-
-void
-guardrail_json_memory_record_end(guardrail_json_memory_t *m, uint64_t size)
-{
-    uint64_t  cost, kept, room;
-
-    guardrail_json_memory_string_end(m);
-
-    if (m->mode == GUARDRAIL_JSON_MEMORY_DOCUMENT) {
-        return;
-    }
-
-    cost = guardrail_json_memory_cost(m, size);
-    kept = m->live - m->memo;
-
-    if (cost - kept > m->extra) {
-        m->extra = cost - kept;
-    }
-
-    if (size + cost > m->most && m->mode == GUARDRAIL_JSON_MEMORY_RECORD) {
-        m->most = size + cost;
-    }
-
-    m->kept += kept;
-
-    if (m->room == m->records) {
-        room = guardrail_json_memory_grow_list(m->records);
-
-        if (m->mode == GUARDRAIL_JSON_MEMORY_BODY) {
-            m->kept += (room - m->records) * 8;
-        }
-
-        m->room = room;
-    }
-
-    m->records++;
-
-    guardrail_json_memory_merge(m);
-    guardrail_json_memory_reset(m);
-}
-
-
-/* the text of this document comes behind that of those before it */
-
-static void
-guardrail_json_memory_merge(guardrail_json_memory_t *m)
-{
-    guardrail_json_memory_text_t  *t;
-
-    t = &m->before;
-
-    if (m->text.width > t->width) {
-        guardrail_json_memory_widen(t, m->text.width);
-    }
-
-    if (m->text.peak > t->peak) {
-        t->peak = m->text.peak;
-    }
-
-    t->more += m->text.more;
-    t->copy |= m->text.copy;
-    t->ed = m->text.ed;
-}
-
-
-void
-guardrail_json_memory_join(guardrail_json_memory_t *m, uint64_t size)
-{
-    uint64_t  cost, kept;
-
-    if (m->mode == GUARDRAIL_JSON_MEMORY_DOCUMENT) {
-        return;
-    }
-
-    /* what it was so far, apart from the body's bytes */
-
-    cost = guardrail_json_memory_cost(m, size);
-    kept = m->live - m->memo;
-
-    if (m->mode == GUARDRAIL_JSON_MEMORY_BODY) {
-        m->extra += kept;
-        m->extra = m->kept + (cost > m->extra ? cost : m->extra);
-
-    } else {
-        m->extra = cost;
-    }
-
-    guardrail_json_memory_merge(m);
-
-    m->mode = GUARDRAIL_JSON_MEMORY_DOCUMENT;
-    m->text = m->before;
-    m->live += m->kept;
-    m->peak += m->kept;
-}
-
-
-/* the peak of json.loads() for the document, of that many bytes */
-
-static uint64_t
-guardrail_json_memory_cost(const guardrail_json_memory_t *m, uint64_t size)
-{
-    uint64_t  chars, decoding, live;
-
-    chars = size > m->text.more ? size - m->text.more : 0;
-
-    decoding = guardrail_mul_sat(size, m->text.peak);
-
-    live = m->live + guardrail_json_memory_partial(&m->string);
-
-    if (m->peak > live) {
-        live = m->peak;
-    }
-
-    live = guardrail_add_sat(live, guardrail_py_str(chars, m->text.width));
-
-    return guardrail_add_sat(live > decoding ? live : decoding,
-                             GUARDRAIL_PY_CALL);
-}
-
-
-uint64_t
-guardrail_json_memory_estimate(const guardrail_json_memory_t *m, uint64_t body,
-    uint64_t record)
-{
-    uint64_t  cost, more, partial;
-
-    switch (m->mode) {
-
-    case GUARDRAIL_JSON_MEMORY_BODY:
-        partial = guardrail_json_memory_partial(&m->string);
-
-        cost = guardrail_json_memory_cost(m, record);
-        more = m->live - m->memo + partial + m->extra;
-
-        cost = guardrail_add_sat(m->kept, cost > more ? cost : more);
-
-        return guardrail_add_sat(body, cost);
-
-    case GUARDRAIL_JSON_MEMORY_RECORD:
-        cost = guardrail_json_memory_cost(m, record);
-        cost = guardrail_add_sat(record, cost);
-
-        return cost > m->most ? cost : m->most;
-
-    default: /* GUARDRAIL_JSON_MEMORY_DOCUMENT */
-        cost = guardrail_json_memory_cost(m, body);
-        cost = guardrail_add_sat(body, cost > m->extra ? cost : m->extra);
-
-        return cost > m->most ? cost : m->most;
-    }
 }

@@ -202,5 +202,26 @@ void guardrail_json_memory_join(guardrail_json_memory_t *m, uint64_t size);
 uint64_t guardrail_json_memory_estimate(const guardrail_json_memory_t *m,
     uint64_t body, uint64_t record);
 
+/*
+ * Is the estimate above limit?  For each value: while a body is far from the
+ * limit it takes a few additions.  A byte costs at most itself, 7 while it is
+ * decoded, and 4 as the last character of a string that is not ended.
+ */
+
+static inline unsigned
+guardrail_json_memory_exceeds(const guardrail_json_memory_t *m, uint64_t body,
+    uint64_t record, uint64_t limit)
+{
+    uint64_t  most;
+
+    most = m->live + m->peak + m->kept + m->extra + m->most;
+
+    if (body < limit / 32 && most < limit / 2 && limit > 8192) {
+        return 0;
+    }
+
+    return guardrail_json_memory_estimate(m, body, record) > limit;
+}
+
 
 #endif /* GUARDRAIL_JSON_MEMORY_H */

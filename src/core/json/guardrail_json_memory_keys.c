@@ -16,8 +16,6 @@
  */
 
 
-#include <string.h>
-
 #include "json/guardrail_json_memory_private.h"
 
 
@@ -27,7 +25,6 @@
 static void guardrail_json_memory_round(uint64_t *v);
 static void guardrail_json_memory_word(guardrail_json_memory_string_t *s,
     uint64_t word);
-static uint64_t guardrail_json_memory_load(const uint8_t *p, size_t len);
 
 
 /* SipHash, J.-P. Aumasson and D. J. Bernstein, 2012 */
@@ -65,24 +62,6 @@ guardrail_json_memory_word(guardrail_json_memory_string_t *s, uint64_t word)
 }
 
 
-/* up to 8 bytes, the first one lowest */
-
-static inline uint64_t
-guardrail_json_memory_load(const uint8_t *p, size_t len)
-{
-    size_t    i;
-    uint64_t  word;
-
-    word = 0;
-
-    for (i = 0; i < len; i++) {
-        word |= (uint64_t) p[i] << (8 * i);
-    }
-
-    return word;
-}
-
-
 void
 guardrail_json_memory_hash_init(guardrail_json_memory_string_t *s)
 {
@@ -108,7 +87,7 @@ guardrail_json_memory_hash(guardrail_json_memory_string_t *s, const uint8_t *p,
 
     if (have) {
         n = len < 8 - have ? len : 8 - have;
-        s->word |= guardrail_json_memory_load(p, n) << (8 * have);
+        s->word |= guardrail_load_some(p, n) << (8 * have);
 
         if (have + n < 8) {
             return;
@@ -120,12 +99,12 @@ guardrail_json_memory_hash(guardrail_json_memory_string_t *s, const uint8_t *p,
     }
 
     while (len >= 8) {
-        guardrail_json_memory_word(s, guardrail_json_memory_load(p, 8));
+        guardrail_json_memory_word(s, guardrail_load64(p));
         p += 8;
         len -= 8;
     }
 
-    s->word = guardrail_json_memory_load(p, len);
+    s->word = guardrail_load_some(p, len);
 }
 
 

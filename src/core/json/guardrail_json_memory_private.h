@@ -10,6 +10,8 @@
 #define GUARDRAIL_JSON_MEMORY_PRIVATE_H
 
 
+#include <string.h>
+
 #include "json/guardrail_json_memory.h"
 
 
@@ -29,6 +31,57 @@
 #define GUARDRAIL_PY_LIST    56
 #define GUARDRAIL_PY_FLOAT   24
 #define GUARDRAIL_PY_BYTES   33         /* and its length */
+
+
+/* bytes as a number, the first one lowest */
+
+static inline uint64_t
+guardrail_load64(const uint8_t *p)
+{
+    uint64_t  v;
+
+    memcpy(&v, p, sizeof(uint64_t));
+
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    v = __builtin_bswap64(v);
+#endif
+
+    return v;
+}
+
+
+static inline uint64_t
+guardrail_load32(const uint8_t *p)
+{
+    uint32_t  v;
+
+    memcpy(&v, p, sizeof(uint32_t));
+
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    v = __builtin_bswap32(v);
+#endif
+
+    return v;
+}
+
+
+/* the same of 0 to 7 bytes, some of them read twice */
+
+static inline uint64_t
+guardrail_load_some(const uint8_t *p, size_t len)
+{
+    if (len >= 4) {
+        return guardrail_load32(p)
+               | guardrail_load32(p + len - 4) << (8 * (len - 4));
+    }
+
+    if (len == 0) {
+        return 0;
+    }
+
+    return (uint64_t) p[0] | (uint64_t) p[len / 2] << (8 * (len / 2))
+           | (uint64_t) p[len - 1] << (8 * (len - 1));
+}
 
 
 /* bytes of a character */
@@ -122,6 +175,21 @@ guardrail_json_memory_table(guardrail_json_memory_t *m, uint64_t used)
 }
 
 
+/* the room of a full list that gets one more, as list_resize() makes it */
+
+static inline uint64_t
+guardrail_json_memory_list(uint64_t used)
+{
+    used++;
+
+    return (used + (used >> 3) + 6) & ~(uint64_t) 3;
+}
+
+
+/* a document begins */
+
+void guardrail_json_memory_reset(guardrail_json_memory_t *m);
+
 /* puts what was read into the innermost container */
 
 void guardrail_json_memory_value(guardrail_json_memory_t *m);
@@ -134,6 +202,11 @@ void guardrail_json_memory_value(guardrail_json_memory_t *m);
  */
 
 const uint8_t *guardrail_json_memory_scan(guardrail_json_memory_text_t *t,
+    const uint8_t *p, const uint8_t *end, uint8_t *width);
+
+/* the same, where there are no vectors */
+
+const uint8_t *guardrail_json_memory_scan8(guardrail_json_memory_text_t *t,
     const uint8_t *p, const uint8_t *end, uint8_t *width);
 
 /* the text has got a wider character */

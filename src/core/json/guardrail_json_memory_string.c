@@ -41,6 +41,11 @@ guardrail_json_memory_write(guardrail_json_memory_t *m, uint64_t chars,
     s = &m->string;
 
     s->pos += chars;
+
+    if (s->pos <= s->size && width <= s->width) {
+        return;
+    }
+
     size = s->size;
     old = 0;
 
@@ -55,12 +60,10 @@ guardrail_json_memory_write(guardrail_json_memory_t *m, uint64_t chars,
         old = guardrail_py_str(s->size, s->width);
     }
 
-    if (size != s->size || width != s->width) {
-        s->size = size;
-        s->width = width;
+    s->size = size;
+    s->width = width;
 
-        guardrail_json_memory_peak(m, old + guardrail_py_str(size, width));
-    }
+    guardrail_json_memory_peak(m, old + guardrail_py_str(size, width));
 }
 
 
@@ -177,6 +180,10 @@ guardrail_json_memory_string_begin(guardrail_json_memory_t *m, unsigned key)
 
     s = &m->string;
 
+    if (s->within) {
+        guardrail_json_memory_string_end(m);
+    }
+
     s->chars = 0;
     s->pos = 0;
     s->size = 0;
@@ -197,6 +204,7 @@ void
 guardrail_json_memory_string(guardrail_json_memory_t *m, const uint8_t *p,
     size_t len)
 {
+    uint8_t                          none;
     uint64_t                         more;
     const uint8_t                   *end, *begin;
     guardrail_json_memory_string_t  *s;
@@ -212,8 +220,20 @@ guardrail_json_memory_string(guardrail_json_memory_t *m, const uint8_t *p,
 
         if (s->escape) {
             begin = p++;
-            (void) guardrail_json_memory_scan(&m->text, begin, p, &s->wide);
+
+            if (*begin >= 0x80 || m->text.ed) {
+                none = GUARDRAIL_PY_ASCII;
+                (void) guardrail_json_memory_scan(&m->text, begin, p, &none);
+            }
+
             guardrail_json_memory_escape(m, *begin);
+            continue;
+        }
+
+        if (*p == '\\' && s->chars == 0) {
+            m->text.ed = 0;
+            s->escape = GUARDRAIL_JSON_MEMORY_BACKSLASH;
+            p++;
             continue;
         }
 
@@ -307,7 +327,7 @@ guardrail_json_memory_partial(const guardrail_json_memory_string_t *s)
     }
 
     chars = s->pos + s->chars;
-    width = s->wide > s->width ? s->wide : s->width;
+    width = (s->chars && s->wide > s->width) ? s->wide : s->width;
 
     return guardrail_py_str_value(chars, width);
 }

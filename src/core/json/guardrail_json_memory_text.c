@@ -12,8 +12,6 @@
  */
 
 
-#include <string.h>
-
 #include "json/guardrail_json_memory_private.h"
 
 #if defined(__SSE2__)
@@ -27,7 +25,7 @@
 static const uint8_t *guardrail_json_memory_bytes(
     guardrail_json_memory_text_t *t, const uint8_t *p, const uint8_t *end,
     uint8_t *width);
-static unsigned guardrail_json_memory_plain8(const uint8_t *p);
+static unsigned guardrail_json_memory_plain(uint64_t v);
 
 
 /*
@@ -101,11 +99,9 @@ guardrail_json_memory_bytes(guardrail_json_memory_text_t *t, const uint8_t *p,
 /* are 8 bytes ASCII without a backslash? */
 
 static inline unsigned
-guardrail_json_memory_plain8(const uint8_t *p)
+guardrail_json_memory_plain(uint64_t v)
 {
-    uint64_t  v, x;
-
-    memcpy(&v, p, sizeof(uint64_t));
+    uint64_t  x;
 
     x = v ^ GUARDRAIL_BYTES('\\');
 
@@ -113,10 +109,52 @@ guardrail_json_memory_plain8(const uint8_t *p)
 }
 
 
+/*
+ * 8 bytes a step: everywhere, and for what is left of 16.  The last bytes are
+ * looked at together with those before them, if there are any.
+ */
+
+const uint8_t *
+guardrail_json_memory_scan8(guardrail_json_memory_text_t *t, const uint8_t *p,
+    const uint8_t *end, uint8_t *width)
+{
+    size_t          len;
+    const uint8_t  *q;
+
+    len = (size_t) (end - p);
+
+    while (end - p >= 8) {
+
+        if (!t->ed && guardrail_json_memory_plain(guardrail_load64(p))) {
+            p += 8;
+            continue;
+        }
+
+        q = guardrail_json_memory_bytes(t, p, p + 8, width);
+
+        if (q < p + 8) {
+            return q;
+        }
+
+        p = q;
+    }
+
+    if (p < end && !t->ed
+        && guardrail_json_memory_plain(len >= 8
+                                       ? guardrail_load64(end - 8)
+                                       : guardrail_load_some(p, len)))
+    {
+        return end;
+    }
+
+    return guardrail_json_memory_bytes(t, p, end, width);
+}
+
+
 #if defined(__SSE2__)
 
 static unsigned guardrail_json_memory_above(__m128i v, uint8_t c);
-static unsigned guardrail_json_memory_is(__m128i v, uint8_t c);
+static uint32_t guardrail_json_memory_is(__m128i v, uint8_t c);
 static uint8_t guardrail_json_memory_width16(__m128i v);
 static uint64_t guardrail_json_memory_more16(__m128i v);
 
@@ -130,19 +168,21 @@ guardrail_json_memory_above(__m128i v, uint8_t c)
 }
 
 
-static inline unsigned
+/* a bit for each byte that is this one */
+
+static inline uint32_t
 guardrail_json_memory_is(__m128i v, uint8_t c)
 {
-    return _mm_movemask_epi8(_mm_cmpeq_epi8(v, _mm_set1_epi8((char) c))) != 0;
+    return (uint32_t) _mm_movemask_epi8(_mm_cmpeq_epi8(v,
+                                                   _mm_set1_epi8((char) c)));
 }
 
-
-/* of a block that is not all ASCII */
 
 static inline uint8_t
 guardrail_json_memory_width16(__m128i v)
 {
-    return (uint8_t) (1 + guardrail_json_memory_above(v, 0xc3)
+    return (uint8_t) (guardrail_json_memory_above(v, 0x7f)
+                      + guardrail_json_memory_above(v, 0xc3)
                       + guardrail_json_memory_above(v, 0xef));
 }
 
@@ -171,32 +211,36 @@ guardrail_json_memory_scan(guardrail_json_memory_text_t *t, const uint8_t *p,
 {
     uint8_t         w;
     __m128i         v;
-    unsigned        back;
+    uint32_t        back, high;
     const uint8_t  *q;
 
     while (end - p >= 16) {
         v = _mm_loadu_si128((const __m128i *) (const void *) p);
         back = guardrail_json_memory_is(v, '\\');
+        high = (uint32_t) _mm_movemask_epi8(v);
 
-        if (!back && !t->ed) {
+        if (high == 0 && !t->ed) {
 
-            if (_mm_movemask_epi8(v) == 0) {
-                p += 16;
-                continue;
+            if (back) {
+                return p + __builtin_ctz(back);
             }
 
-            w = guardrail_json_memory_width16(v);
+            p += 16;
+            continue;
+        }
 
-            if (w <= t->width && !guardrail_json_memory_is(v, 0xed)) {
+        w = guardrail_json_memory_width16(v);
 
-                if (w > *width) {
-                    *width = w;
-                }
-
-                t->more += guardrail_json_memory_more16(v);
-                p += 16;
-                continue;
+        if (back == 0 && !t->ed && w <= t->width
+            && guardrail_json_memory_is(v, 0xed) == 0)
+        {
+            if (w > *width) {
+                *width = w;
             }
+
+            t->more += guardrail_json_memory_more16(v);
+            p += 16;
+            continue;
         }
 
         q = guardrail_json_memory_bytes(t, p, p + 16, width);
@@ -208,11 +252,7 @@ guardrail_json_memory_scan(guardrail_json_memory_text_t *t, const uint8_t *p,
         p = q;
     }
 
-    if (end - p >= 8 && !t->ed && guardrail_json_memory_plain8(p)) {
-        p += 8;
-    }
-
-    return guardrail_json_memory_bytes(t, p, end, width);
+    return guardrail_json_memory_scan8(t, p, end, width);
 }
 
 #else
@@ -221,25 +261,7 @@ const uint8_t *
 guardrail_json_memory_scan(guardrail_json_memory_text_t *t, const uint8_t *p,
     const uint8_t *end, uint8_t *width)
 {
-    const uint8_t  *q;
-
-    while (end - p >= 8) {
-
-        if (!t->ed && guardrail_json_memory_plain8(p)) {
-            p += 8;
-            continue;
-        }
-
-        q = guardrail_json_memory_bytes(t, p, p + 8, width);
-
-        if (q < p + 8) {
-            return q;
-        }
-
-        p = q;
-    }
-
-    return guardrail_json_memory_bytes(t, p, end, width);
+    return guardrail_json_memory_scan8(t, p, end, width);
 }
 
 #endif
