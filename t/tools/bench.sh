@@ -28,6 +28,7 @@ compile() {
 compile backend t/bench/backend.c
 compile inflate t/bench/inflate.c -lz
 compile ndjson t/bench/ndjson.c src/core/*/*.c -lz
+compile json -DHAVE_YAJL=1 t/bench/json.c src/core/*/*.c -lz -lyajl
 compile quota t/bench/quota.c src/core/quota/*.c
 
 # the bodies, the same ones every time

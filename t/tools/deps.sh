@@ -34,7 +34,7 @@ for group in "${@:-build}"; do
         ;;
 
     bench)
-        need+=(nginx curl nghttp2-client procps)
+        need+=(nginx curl nghttp2-client procps libyajl-dev)
         ;;
 
     sanitize)
