@@ -18,8 +18,11 @@
 
 void guardrail_json_byte(guardrail_json_t *s, uint8_t c, uint64_t offset);
 
-/* a record begins; the one that is unfinished; and what the end leaves open */
+/* records: see guardrail_json_record.c */
 
+void guardrail_json_mark(guardrail_json_t *s);
+void guardrail_json_no_mark(guardrail_json_t *s, size_t n);
+void guardrail_json_end(guardrail_json_t *s, uint64_t offset);
 void guardrail_json_reset(guardrail_json_t *s);
 void guardrail_json_measure(guardrail_json_t *s, uint64_t offset);
 void guardrail_json_last(guardrail_json_t *s);

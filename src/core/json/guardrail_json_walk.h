@@ -95,7 +95,6 @@ guardrail_json_walk_items(guardrail_json_fast_t *f, const guardrail_json_t *s,
 
         size = f->offset + end - f->start;
         largest = (size > largest) ? size : largest;
-        bytes &= bytes + 1;
     }
 
     f->record = last;
