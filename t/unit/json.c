@@ -86,6 +86,7 @@ static void test_utf16(void);
 static void test_api(void);
 static void test_stack(void);
 static void test_deep(void);
+static void test_sizes(void);
 static void test_exhaustive(void);
 static void test_random(void);
 static void no_limits(guardrail_json_limits_t *limits,
@@ -429,6 +430,7 @@ main(void)
     test_api();
     test_stack();
     test_deep();
+    test_sizes();
     test_exhaustive();
     test_random();
 
@@ -860,6 +862,73 @@ test_deep(void)
     }
 
     free(p);
+}
+
+
+/* one element that is larger than all before, at each place of a block */
+
+static void
+test_sizes(void)
+{
+    int                       pass;
+    size_t                    i, n, len;
+    uint8_t                   body[512];
+    unsigned                  k;
+    result_t                  m;
+    guardrail_json_limits_t   limits;
+
+    static const char  *large[] = {
+        "\"aaaaaaaaaaaaaaaaaaaa\"", "12345678901234567890", "[1,1,1,1,1,1]",
+        "{\"a\":12345}"
+    };
+
+    for (k = 0; k < sizeof(large) / sizeof(large[0]); k++) {
+        pass = 1;
+
+        for (n = 0; n < 100; n++) {
+            len = 0;
+            body[len++] = '[';
+
+            /* of each evenness */
+
+            if (n & 1) {
+                body[len++] = ' ';
+            }
+
+            for (i = 0; i < n / 2; i++) {
+                body[len++] = '1';
+                body[len++] = ',';
+            }
+
+            memcpy(body + len, large[k], strlen(large[k]));
+            len += strlen(large[k]);
+
+            for (i = 0; i < 40; i++) {
+                body[len++] = ',';
+                body[len++] = '1';
+            }
+
+            body[len++] = ']';
+
+            no_limits(&limits, TEXT);
+            judge(&limits, body, len, &m);
+            pass &= check_all(body, len, &limits, &m);
+
+            limits.max_record_size = strlen(large[k]);
+            judge(&limits, body, len, &m);
+            pass &= check_all(body, len, &limits, &m);
+
+            limits.max_record_size = strlen(large[k]) - 1;
+            judge(&limits, body, len, &m);
+            pass &= (m.rc == SIZE) && check_all(body, len, &limits, &m);
+
+            limits.max_record_size = 4;
+            judge(&limits, body, len, &m);
+            pass &= (m.rc == SIZE) && check_all(body, len, &limits, &m);
+        }
+
+        tap_ok(pass, "one large element: %s", large[k]);
+    }
 }
 
 

@@ -20,6 +20,8 @@
 #include "json/guardrail_json_strict.h"
 
 
+static inline unsigned guardrail_json_strict_usual(
+    guardrail_json_strict_t *v, uint8_t c);
 static unsigned guardrail_json_strict_byte(guardrail_json_strict_t *v,
     uint8_t c);
 static unsigned guardrail_json_strict_record(guardrail_json_strict_t *v);
@@ -74,6 +76,10 @@ guardrail_json_strict_feed(guardrail_json_strict_t *v, const uint8_t *p,
             break;
         }
 
+        if (guardrail_json_strict_usual(v, p[i])) {
+            continue;
+        }
+
         if (!guardrail_json_strict_byte(v, p[i])) {
             *bad = 1;
             break;
@@ -81,6 +87,104 @@ guardrail_json_strict_feed(guardrail_json_strict_t *v, const uint8_t *p,
     }
 
     return i;
+}
+
+
+/*
+ * What most bytes are between strings and numbers.  Returns 0, with nothing
+ * changed, if this one is another.
+ */
+
+static inline unsigned
+guardrail_json_strict_usual(guardrail_json_strict_t *v, uint8_t c)
+{
+    switch (v->state) {
+
+    case jst_string:
+
+        if (c != '"') {
+            return 0;
+        }
+
+        if (v->key) {
+            v->state = jst_colon;
+
+        } else {
+            guardrail_json_strict_ended(v, 0);
+        }
+
+        return 1;
+
+    case jst_colon:
+
+        if (c != ':') {
+            return 0;
+        }
+
+        v->state = jst_value;
+
+        return 1;
+
+    case jst_member:
+    case jst_key:
+
+        if (c != '"') {
+            return 0;
+        }
+
+        v->state = jst_string;
+        v->key = 1;
+
+        return 1;
+
+    case jst_value:
+    case jst_item:
+
+        if (c == '"') {
+            v->state = jst_string;
+            v->key = 0;
+
+            return 1;
+        }
+
+        if (c >= '1' && c <= '9') {
+            v->state = jst_int;
+            return 1;
+        }
+
+        return 0;
+
+    case jst_int:
+    case jst_frac:
+    case jst_power:
+
+        if (v->level == 0) {
+            return 0;
+        }
+
+        /* fall through */
+
+    case jst_after:
+
+        if (c == ',') {
+            v->state = (v->bits & 1) ? jst_key : jst_value;
+            return 1;
+        }
+
+        if (c != ((v->bits & 1) ? '}' : ']')) {
+            return 0;
+        }
+
+        v->level--;
+
+        guardrail_json_pop_kind(v->words, &v->bits, v->level);
+        guardrail_json_strict_ended(v, 0);
+
+        return 1;
+
+    default:
+        return 0;
+    }
 }
 
 

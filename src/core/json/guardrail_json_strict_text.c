@@ -11,6 +11,8 @@
 #include "json/guardrail_json_strict.h"
 
 
+static size_t guardrail_json_strict_ascii(const uint8_t *p, size_t len);
+static size_t guardrail_json_strict_sequence(const uint8_t *p, size_t len);
 static unsigned guardrail_json_strict_lead(guardrail_json_strict_t *v,
     uint8_t c);
 
@@ -18,10 +20,30 @@ static unsigned guardrail_json_strict_lead(guardrail_json_strict_t *v,
 static const char  guardrail_json_literals[] = "true\0false\0null";
 
 
-/* how many bytes, at least, are in a string as they are: eight at a time */
+/* how many bytes, at least, are in a string as they are */
 
 size_t
 guardrail_json_strict_plain(const uint8_t *p, size_t len)
+{
+    size_t  i, n;
+
+    i = 0;
+
+    do {
+        i += guardrail_json_strict_ascii(p + i, len - i);
+        n = guardrail_json_strict_sequence(p + i, len - i);
+        i += n;
+
+    } while (n);
+
+    return i;
+}
+
+
+/* eight at a time, as long as that goes */
+
+static size_t
+guardrail_json_strict_ascii(const uint8_t *p, size_t len)
 {
     size_t    i;
     uint64_t  v, quote, backslash, odd;
@@ -31,21 +53,17 @@ guardrail_json_strict_plain(const uint8_t *p, size_t len)
     for (i = 0; len - i >= sizeof(v); i += sizeof(v)) {
         memcpy(&v, p + i, sizeof(v));
 
-        /* a byte less than n borrows into its highest bit */
-
         quote = v ^ ones * '"';
         backslash = v ^ ones * '\\';
+
+        /* a byte less than what is taken away borrows into its highest bit */
 
         odd = ((v - ones * 0x20) | (quote - ones) | (backslash - ones) | v)
               & (ones << 7);
 
-        if (odd == 0) {
-            continue;
+        if (odd) {
+            break;
         }
-
-        /* or one above it does: then the bytes below say so, too */
-
-        break;
     }
 
     while (i < len && p[i] >= 0x20 && p[i] < 0x80 && p[i] != '"'
@@ -55,6 +73,29 @@ guardrail_json_strict_plain(const uint8_t *p, size_t len)
     }
 
     return i;
+}
+
+
+/* a character of two or three bytes whose second one may be any */
+
+static size_t
+guardrail_json_strict_sequence(const uint8_t *p, size_t len)
+{
+    if (len < 3 || p[0] < 0xc2 || (p[1] & 0xc0) != 0x80) {
+        return 0;
+    }
+
+    if (p[0] < 0xe0) {
+        return 2;
+    }
+
+    if (p[0] == 0xe0 || p[0] == 0xed || p[0] > 0xef
+        || (p[2] & 0xc0) != 0x80)
+    {
+        return 0;
+    }
+
+    return 3;
 }
 
 
