@@ -87,6 +87,7 @@ static void test_api(void);
 static void test_stack(void);
 static void test_deep(void);
 static void test_sizes(void);
+static void test_lengths(void);
 static void test_exhaustive(void);
 static void test_random(void);
 static void no_limits(guardrail_json_limits_t *limits,
@@ -431,6 +432,7 @@ main(void)
     test_stack();
     test_deep();
     test_sizes();
+    test_lengths();
     test_exhaustive();
     test_random();
 
@@ -928,6 +930,84 @@ test_sizes(void)
         }
 
         tap_ok(pass, "one large element: %s", large[k]);
+    }
+}
+
+
+/*
+ * A key, a string and a number, as long as their limit or one byte longer, at
+ * each place of a block.
+ */
+
+static void
+test_lengths(void)
+{
+    int                       pass;
+    size_t                    i, n, len, used;
+    uint8_t                   body[1024];
+    unsigned                  k, over;
+    result_t                  m;
+    guardrail_json_limits_t   limits;
+
+    static const size_t  lengths[] = { 1, 10, 62, 63, 64, 65, 70, 130 };
+
+    for (k = 0; k < sizeof(lengths) / sizeof(lengths[0]); k++) {
+        pass = 1;
+
+        for (n = 0; n < 3 * 130; n++) {
+            len = 0;
+
+            /* the first block is always looked at byte by byte */
+
+            for (i = 0; i < 70 + n / 3; i++) {
+                body[len++] = ' ';
+            }
+
+            over = (unsigned) (n % 3);
+
+            body[len++] = '{';
+            body[len++] = '"';
+            memset(body + len, 'k', lengths[k]);
+            len += lengths[k];
+            memcpy(body + len, "\":[\"", 4);
+            len += 4;
+            memset(body + len, 's', lengths[k]);
+            len += lengths[k];
+            memcpy(body + len, "\",", 2);
+            len += 2;
+            memset(body + len, '1', lengths[k]);
+            len += lengths[k];
+            body[len++] = ']';
+            body[len++] = '}';
+
+            no_limits(&limits, n & 1 ? AUTO : LINES);
+            limits.key = lengths[k];
+            limits.string = lengths[k];
+            limits.number = lengths[k];
+
+            memset(&m, 0, sizeof(m));
+            m.used = len;
+            m.deepest = 2;
+            m.tokens = 5;
+
+            pass &= check_all(body, len, &limits, &m);
+
+            used = 70 + n / 3 + 2 + lengths[k];
+            *limit_of(&limits, over == 0 ? KEY : over == 1 ? STRING : NUMBER)
+                = lengths[k] - 1;
+
+            m.rc = (over == 0) ? KEY : (over == 1) ? STRING : NUMBER;
+            m.used = used + over * lengths[k] + (over == 2 ? 2 : 0)
+                     + (over ? 4 : 0);
+            m.limit = lengths[k] - 1;
+            m.observed = lengths[k];
+            m.deepest = over ? 2 : 1;
+            m.tokens = over ? 3 + over : 2;
+
+            pass &= check_all(body, len, &limits, &m);
+        }
+
+        tap_ok(pass, "as long as the limit, and longer: %zu", lengths[k]);
     }
 }
 
