@@ -887,7 +887,7 @@ test_sizes(void)
     for (k = 0; k < sizeof(large) / sizeof(large[0]); k++) {
         pass = 1;
 
-        for (n = 0; n < 100; n++) {
+        for (n = 90; n < 200; n++) {
             len = 0;
             body[len++] = '[';
 
