@@ -205,8 +205,14 @@ guardrail_json_walk(guardrail_json_fast_t *f, const guardrail_json_t *s,
             }
         }
 
-        if (!lines && level == f->base
-            && !guardrail_json_walk_items(f, s, m, upto & ~done))
+        if (!lines && level == f->base) {
+
+            if (!guardrail_json_walk_items(f, s, m, upto & ~done)) {
+                break;
+            }
+
+        } else if (!lines && f->offset + JSON_ONES(upto) - f->start
+                             > s->limits.max_record_size)
         {
             break;
         }
