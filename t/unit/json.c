@@ -1064,24 +1064,40 @@ test_exhaustive(void)
                     pass &= check_splits(body, len, &limits, &m);
                 }
 
-                /* the string around the end of a block */
+                if (len == LENGTH) {
+                    continue;
+                }
 
-                memmove(body + 62, body, len);
-                memset(body, 'b', 62);
-                memset(body + 62 + len, 'b', 80);
-                body[40] = '[';
-                body[57] = '"';
-                body[62 + len + 5] = '"';
-                body[62 + len + 9] = '\n';
+                /*
+                 * the string around the end of a block, of which the first
+                 * is looked at byte by byte
+                 */
+
+                memmove(body + 126, body, len);
+                memset(body, 'b', 126);
+                memset(body + 126 + len, 'b', 80);
+                body[0] = '[';
+                body[104] = (n & 1) ? '[' : ',';
+                body[121] = (n & 2) ? '"' : '{';
+                body[126 + len + 5] = '"';
+                body[126 + len + 9] = '\n';
 
                 no_limits(&limits, n % 4);
                 limits.items = 1000000;
 
-                jm_measure(&model, &limits, body, 62 + len + 80);
-                judge(&limits, body, 62 + len + 80, &m);
-                pass &= check_all(body, 62 + len + 80, &limits, &m);
+                judge(&limits, body, 126 + len + 80, &m);
+                pass &= check_all(body, 126 + len + 80, &limits, &m);
 
-                memmove(body, body + 62, len);
+                /* and a comma or a bracket right before its end */
+
+                body[125] = ",[{:"[n / 4 % 4];
+                limits.items = 2 + n % 5;
+                limits.keys = 2 + n % 5;
+
+                judge(&limits, body, 126 + len + 80, &m);
+                pass &= check_all(body, 126 + len + 80, &limits, &m);
+
+                memmove(body, body + 126, len);
             }
         }
 
