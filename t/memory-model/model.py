@@ -213,8 +213,9 @@ def main(arguments):
     elif command == 'fuzz':
         from fuzz import fuzz
 
-        fuzz(lib, int(arguments[1]), int(arguments[2])
-             if len(arguments) > 2 else 1)
+        if not fuzz(lib, int(arguments[1]), int(arguments[2])
+                    if len(arguments) > 2 else 1):
+            sys.exit(1)
 
     else:
         sys.exit('model.py: unknown command "%s"' % command)

@@ -74,6 +74,8 @@ static void test_records(void);
 static void test_epochs(void);
 static void test_join(void);
 static void test_join_late(void);
+static void test_partial(void);
+static void test_exceeds(void);
 static void test_events_that_cannot_be(void);
 static void test_saturation(void);
 static void test_splits(void);
@@ -124,6 +126,7 @@ static const object_t  objects_list[] = {
     { "[123456789012345678]", 56 + 32 + 32 },
     { "[1234567890123456789]", 56 + 32 + 36 },
     { "[-1234567890123456789]", 56 + 32 + 36 },
+    { "[4294967297]", 56 + 32 + 32 },
 
     /* floats */
 
@@ -199,6 +202,8 @@ main(void)
     test_epochs();
     test_join();
     test_join_late();
+    test_partial();
+    test_exceeds();
     test_events_that_cannot_be();
     test_saturation();
     test_splits();
@@ -361,7 +366,13 @@ test_escapes(void)
         { "\"\\ud83d\\n\"", 74 + 2 * 2 },
         { "\"\\ud83dx\"", 74 + 2 * 2 },
         { "\"\\ud83d\\u0041\"", 74 + 2 * 2 },
-        { "\"\\uD83D\\uDE00\"", 80 }
+        { "\"\\uD83D\\uDE00\"", 80 },
+        { "\"\\ud800\\udc00\"", 80 },
+        { "\"\\udbff\\udfff\"", 80 },
+        { "\"\\udbff\\ue000\"", 74 + 2 * 2 },
+        { "\"\\udbff\\udbff\"", 74 + 2 * 2 },
+        { "\"\\udc00\\udc00\"", 74 + 2 * 2 },
+        { "\"\\ud7ff\\udc00\"", 74 + 2 * 2 }
     };
 
     for (i = 0; i < sizeof(list) / sizeof(list[0]); i++) {
@@ -388,6 +399,14 @@ test_texts(void)
                "text %zu: width %u, peak %u, more %u", i, m.text.width,
                m.text.peak, (unsigned) m.text.more);
     }
+
+    /* what looks like half a surrogate on both sides of a backslash */
+
+    (void) estimate(DOC, "\"\xed\\\xa0\"", 5);
+    tap_ok(m.text.copy == 0, "ED before a backslash is no surrogate");
+
+    (void) estimate(DOC, "\"\\\xed\\\xa0\"", 6);
+    tap_ok(m.text.copy == 0, "ED behind a backslash is none either");
 
     /* decoding may be what costs most, and objects may be */
 
@@ -597,7 +616,7 @@ test_records(void)
 static void
 test_epochs(void)
 {
-    unsigned  i, bad;
+    unsigned  i, k, bad;
 
     guardrail_json_memory_init(&m, BODY);
 
@@ -607,6 +626,16 @@ test_epochs(void)
         bad += (add_key(7) != 1);
         bad += (add_key(i) != (i != 7));
         bad += (add_key(i) != 0);
+
+        /* so many that each bucket holds some */
+
+        for (k = 2000; i % 100 == 0 && k < 2800; k++) {
+            bad += (add_key(k) != 1);
+        }
+
+        for (k = 2000; i % 100 == 0 && k < 2800; k++) {
+            bad += (add_key(k) != 0);
+        }
 
         guardrail_json_memory_record_end(&m, 1);
     }
@@ -661,7 +690,122 @@ test_join_late(void)
            "the text of all lines is one");
     tap_is_u64(m.text.more, 4 * 100 + 3, "all of it");
 
+    /* decoding: within a line, and over lines */
+
+    (void) estimate(BODY, "\"\xe4\xbc\x9a\xf0\x9f\x98\x80\"\n[\n", 12);
+    tap_ok(m.text.peak == 6, "a line had CJK and an emoji");
+
+    (void) estimate(BODY, "\"\xed\xa0\x80\"\n[\n\"\xf0\x9f\x98\x80\"", 14);
+    tap_ok(m.text.peak == 7, "a surrogate, and an emoji in a later line");
+
+    /* as many objects before it as behind it */
+
+    b.len = 0;
+
+    for (i = 0; i < 100; i++) {
+        bytes_text(&b, "[\"ab\"]\n");
+    }
+
+    bytes_text(&b, "[\n");
+
+    for (i = 0; i < 100; i++) {
+        bytes_text(&b, "[\"ab\"],\n");
+    }
+
+    before = estimate(DOC, b.p, b.len);
+    after = estimate(BODY, b.p, b.len);
+
+    tap_ok(after >= before && after - before < before / 20,
+           "the records before count: %" PRIu64 ", as one %" PRIu64, after,
+           before);
+
+    after = estimate(RECORD, b.p, b.len);
+
+    tap_ok(after >= before && after - before < before / 20,
+           "also one by one: %" PRIu64, after);
+
+    /* a number that lives twice for a moment */
+
+    b.len = 0;
+    bytes_text(&b, "0.");
+    bytes_fill(&b, '1', 3000);
+    bytes_text(&b, "\n");
+
+    before = estimate(RECORD, b.p, b.len);
+    bytes_text(&b, "[\n");
+    after = estimate(RECORD, b.p, b.len);
+
+    tap_ok(after >= before, "one by one, it does not fall: %" PRIu64
+           ", then %" PRIu64, before, after);
+
     bytes_free(&b);
+}
+
+
+/* a string counts as it comes, beside what an earlier record took */
+
+static void
+test_partial(void)
+{
+    size_t    i;
+    uint64_t  before, after;
+    uint8_t   p[600];
+
+    memset(p, '1', sizeof(p));
+
+    guardrail_json_memory_init(&m, BODY);
+
+    for (i = 0; i < 100; i++) {
+        guardrail_json_memory_number(&m, p, sizeof(p));
+    }
+
+    guardrail_json_memory_number_end(&m);
+    guardrail_json_memory_record_end(&m, 100 * sizeof(p));
+
+    guardrail_json_memory_string_begin(&m, 0);
+    guardrail_json_memory_string(&m, p, sizeof(p));
+
+    before = guardrail_json_memory_estimate(&m, 101 * sizeof(p), sizeof(p));
+
+    guardrail_json_memory_string_end(&m);
+
+    after = guardrail_json_memory_estimate(&m, 101 * sizeof(p), sizeof(p));
+
+    tap_is_u64(before, after, "a string that is not ended");
+}
+
+
+/* near the limit, for its bytes or for its objects */
+
+static void
+test_exceeds(void)
+{
+    unsigned  i;
+    uint64_t  n;
+
+    guardrail_json_memory_init(&m, DOC);
+    guardrail_json_memory_other(&m, (const uint8_t *) "\xf0\x9f\x98\x80", 4);
+
+    n = guardrail_json_memory_estimate(&m, 100000, 0);
+
+    tap_ok(!guardrail_json_memory_exceeds(&m, 100000, 0, n)
+           && guardrail_json_memory_exceeds(&m, 100000, 0, n - 1)
+           && guardrail_json_memory_exceeds(&m, 100000, 0, n / 2)
+           && guardrail_json_memory_exceeds(&m, 100000, 0, 100001),
+           "a text near its limit");
+
+    guardrail_json_memory_init(&m, DOC);
+
+    for (i = 0; i < 10000; i++) {
+        guardrail_json_memory_open(&m, 0);
+        guardrail_json_memory_close(&m);
+    }
+
+    n = guardrail_json_memory_estimate(&m, 1000, 0);
+
+    tap_ok(n / 32 > 1000 && !guardrail_json_memory_exceeds(&m, 1000, 0, n)
+           && guardrail_json_memory_exceeds(&m, 1000, 0, n - 1),
+           "objects near their limit");
 }
 
 
@@ -681,10 +825,16 @@ test_events_that_cannot_be(void)
     tap_is_u64(guardrail_json_memory_estimate(&m, 0, 0), 49 + CALL,
                "ends without a beginning cost nothing");
 
+    guardrail_json_memory_open(&m, 0);
+    guardrail_json_memory_literal(&m);
+
     for (i = 0; i < 3000; i++) {
-        guardrail_json_memory_open(&m, i % 2);
+        guardrail_json_memory_open(&m, 0);
         guardrail_json_memory_literal(&m);
     }
+
+    tap_ok(m.stack[0].used == 1 && m.live == 3001 * 56 + 1024 * 32,
+           "what is too deep is an empty container");
 
     for (i = 0; i < 4000; i++) {
         guardrail_json_memory_close(&m);
@@ -732,7 +882,8 @@ test_saturation(void)
     guardrail_json_memory_literal(&m);
 
     tap_ok(m.live > 8 * (uint64_t) (UINT32_MAX / 8)
-           && m.stack[0].room == m.live / 8 - 1,
+           && m.stack[0].room == m.live / 8 - 1
+           && m.stack[0].used == UINT32_MAX,
            "a list of more than 32 bits grows on");
 }
 

@@ -83,7 +83,6 @@ guardrail_json_memory_merge(guardrail_json_memory_t *m)
 
     t->more += m->text.more;
     t->copy |= m->text.copy;
-    t->ed = m->text.ed;
 }
 
 
@@ -98,17 +97,17 @@ guardrail_json_memory_join(guardrail_json_memory_t *m, uint64_t size)
         return;
     }
 
-    /* what it was so far, apart from the body's bytes */
-
-    cost = guardrail_json_memory_cost(m, size);
-    kept = m->live - m->memo;
+    /* what was estimated so far, apart from the body's bytes */
 
     if (m->mode == GUARDRAIL_JSON_MEMORY_BODY) {
+        cost = guardrail_json_memory_cost(m, size);
+        kept = m->live - m->memo;
+
         m->extra += kept;
         m->extra = m->kept + (cost > m->extra ? cost : m->extra);
 
     } else {
-        m->extra = cost;
+        m->extra = 0;
     }
 
     guardrail_json_memory_merge(m);

@@ -81,7 +81,6 @@ guardrail_json_memory_flush(guardrail_json_memory_t *m)
         guardrail_json_memory_write(m, s->chars, s->wide);
 
         s->chars = 0;
-        s->wide = GUARDRAIL_PY_ASCII;
     }
 }
 
@@ -221,7 +220,7 @@ guardrail_json_memory_string(guardrail_json_memory_t *m, const uint8_t *p,
         if (s->escape) {
             begin = p++;
 
-            if (*begin >= 0x80 || m->text.ed) {
+            if (*begin >= 0x80) {
                 none = GUARDRAIL_PY_ASCII;
                 (void) guardrail_json_memory_scan(&m->text, begin, p, &none);
             }
