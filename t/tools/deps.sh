@@ -36,7 +36,7 @@ for group in "${@:-build}"; do
         ;;
 
     bench)
-        need+=(nginx curl procps)
+        need+=(nginx curl procps libyajl-dev)
         ;;
 
     sanitize)
