@@ -53,8 +53,7 @@ static void ngx_http_guardrail_release(ngx_http_guardrail_ctx_t *ctx,
 uint64_t
 ngx_http_guardrail_estimate(ngx_http_guardrail_ctx_t *ctx)
 {
-    return guardrail_mul_sat(ctx->body.decoded, ctx->conf->memory_factor)
-           / 1000;
+    return guardrail_body_estimate(&ctx->body);
 }
 
 
