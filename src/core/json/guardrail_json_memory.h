@@ -102,7 +102,7 @@ typedef struct {
     /* this document: bytes of memory */
 
     uint64_t                           live;    /* objects and memo */
-    uint64_t                           memo;    /* the memo alone */
+    uint64_t                           memo;    /* what is freed with it */
     uint64_t                           peak;    /* of live, and transients */
     uint64_t                           keys;    /* in the memo */
     uint64_t                           keys_room;
@@ -115,6 +115,7 @@ typedef struct {
     uint64_t                           most;    /* most that one cost */
     uint64_t                           records;
     uint64_t                           room;    /* of the list of them */
+    uint64_t                           spare;   /* small tables, not used */
     guardrail_json_memory_text_t       before;
 
     /* a number that is being read */

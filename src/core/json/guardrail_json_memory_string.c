@@ -291,8 +291,6 @@ guardrail_json_memory_string_end(guardrail_json_memory_t *m)
 static void
 guardrail_json_memory_key(guardrail_json_memory_t *m, uint64_t bytes)
 {
-    uint64_t  live;
-
     if (!guardrail_json_memory_key_is_new(m)) {
         guardrail_json_memory_peak(m, bytes);
         return;
@@ -301,9 +299,11 @@ guardrail_json_memory_key(guardrail_json_memory_t *m, uint64_t bytes)
     m->live += bytes;
 
     if (m->keys == m->keys_room) {
-        live = m->live;
         m->keys_room = guardrail_json_memory_table(m, m->keys);
-        m->memo += m->live - live;
+
+        if (m->keys) {
+            m->memo = guardrail_py_table(guardrail_py_table_log(m->keys));
+        }
     }
 
     m->keys++;
