@@ -367,6 +367,43 @@ test_transients(void)
                1000 + str(1000) + 24 + 33 + 1000 + CALL,
                "those of a float as well");
 
+    /*
+     * Whether a key came twice in its object is not known, only that it came
+     * before: the dict's table may grow at any later member.
+     */
+
+    b.len = 0;
+    bytes_text(&b, "{\"a\":[],\"a\":[]");
+
+    for (i = 1; i < 11; i++) {
+        bytes_text(&b, ",\"");
+        bytes_byte(&b, 'a' + i);
+        bytes_text(&b, "\":[]");
+    }
+
+    bytes_text(&b, "}");
+
+    tap_is_u64(objects(b.p, b.len),
+               64 + 400 + 400 + 2 * 120 + 12 * 56 + 208,
+               "a key that came twice makes a dict grow later");
+
+    /* the same of the memo, for an escape */
+
+    b.len = 0;
+    bytes_text(&b, "[{\"\\u0061\":0},{\"a\":0}");
+
+    for (i = 1; i < 11; i++) {
+        bytes_text(&b, ",{\"");
+        bytes_byte(&b, 'a' + i);
+        bytes_text(&b, "\":0}");
+    }
+
+    bytes_text(&b, "]");
+
+    tap_is_u64(objects(b.p, b.len),
+               56 + 16 * 8 + 12 * 64 + 11 * 120 + 400 + 208,
+               "a key that may be another makes the memo grow later");
+
     /* a key that is known is made before it is looked up */
 
     b.len = 0;

@@ -205,6 +205,26 @@ guardrail_json_memory_table(guardrail_json_memory_t *m, uint64_t used)
 }
 
 
+/*
+ * The table before that of a dict of so many keys may be alive still; one of
+ * the smallest is anyway.
+ */
+
+static inline void
+guardrail_json_memory_old_table(guardrail_json_memory_t *m, uint64_t used)
+{
+    unsigned  log;
+
+    /* the next one has twice the size, and the one before it half */
+
+    log = guardrail_py_table_log(used) - 2;
+
+    if (used > GUARDRAIL_PY_SMALLEST && log > 3) {
+        guardrail_json_memory_peak(m, guardrail_py_table(log));
+    }
+}
+
+
 /* the room of a full list that gets one more, as list_resize() makes it */
 
 static inline uint64_t
