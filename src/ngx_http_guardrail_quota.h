@@ -265,6 +265,11 @@ void ngx_http_guardrail_call_waiting(ngx_http_guardrail_zone_t *zone);
 char *ngx_http_guardrail_set_quota(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 
+/* warns of what a reload finds no room for yet */
+
+void ngx_http_guardrail_check_room(ngx_http_guardrail_zone_t *zone,
+    ngx_log_t *log);
+
 /* a location's own quotas: in order, each pair once; at merge */
 
 char *ngx_http_guardrail_check_quotas(ngx_conf_t *cf, ngx_array_t *quotas);

@@ -38,6 +38,7 @@ subtest 'accepted' => sub {
     accepts('', 'tenant $arg_n pattern=^(?<tenant>[a-z]+)- default=none'
             . ' secret=on', 'quota z requests 9223372036854775807/3650d');
     accepts('zone later size=1m', 'quota later requests 1/1s');
+    accepts('zone large size=1g');
     accepts('zone Az09_-.x size=256k key=$remote_addr$uri rates=8 full=share',
             'quota Az09_-.x requests 1/1s');
     accepts("secret $_") for qw(%%DIR%%/secret %%DIR%%/long secret);
@@ -178,6 +179,11 @@ subtest 'zones' => sub {
         for '', 'a b', 'a,b', 'a;b', '"', 'a/b', '$arg_n', "a\xc3\xa4",
             'x' x 65;
     zone_refused('z size=1m', qr/duplicate zone "z"/, qr/"guardrail_zone"/);
+
+    # one file for both would be written by both
+
+    zone_refused('x size=1m state=a; guardrail_zone w size=1m state=a',
+                 qr/[\/]a" of "state" in "guardrail_zone"/, qr/zone "x" too/);
 
     my ($ok, $out) = $t->nginx_t(conf(http => <<'HTTP'));
         limit_req_zone $uri zone=x:1m rate=1r/s;
