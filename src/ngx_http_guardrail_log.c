@@ -237,13 +237,19 @@ static ngx_uint_t
 ngx_http_guardrail_is_uploading(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx)
 {
+    ngx_http_guardrail_loc_conf_t  *glcf;
+
     switch (ctx->state) {
 
     case ngx_http_guardrail_new:
 
-        /* something reads before the gate */
+        /* something reads before the gate, if there is one */
 
-        return r->request_body && !r->request_body->last_saved
+        glcf = ngx_http_get_module_loc_conf(r, ngx_http_guardrail_module);
+
+        return ngx_http_guardrail_configured(glcf)
+               && r->request_body
+               && !r->request_body->last_saved
                && !ctx->entered;
 
     case ngx_http_guardrail_late:
