@@ -26,10 +26,14 @@ static void ngx_http_guardrail_fmt_detail(guardrail_fmt_t *f,
 static const char *ngx_http_guardrail_json_where(guardrail_rc_e rc);
 static void ngx_http_guardrail_fmt_sentence(guardrail_fmt_t *f,
     const char *before, uint64_t n, const char *after);
+static ngx_int_t ngx_http_guardrail_output(ngx_http_request_t *r,
+    ngx_chain_t *in);
 
 
 ngx_http_output_header_filter_pt  ngx_http_guardrail_next_header_filter;
 ngx_http_output_body_filter_pt    ngx_http_guardrail_next_body_filter;
+
+static ngx_http_output_body_filter_pt  ngx_http_guardrail_next_output;
 
 
 ngx_int_t
@@ -452,17 +456,6 @@ ngx_http_guardrail_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 
     ctx = ngx_http_guardrail_find_ctx(r);
 
-    if (ctx && ctx->quotas) {
-
-        /* the backend is done, though the client may read on for minutes */
-
-        for (cl = in; cl; cl = cl->next) {
-            if (cl->buf->last_buf) {
-                ngx_http_guardrail_release_levels(ctx);
-            }
-        }
-    }
-
     if (ctx == NULL || ctx->answer == NULL) {
         return ngx_http_guardrail_next_body_filter(r, in);
     }
@@ -485,4 +478,49 @@ ngx_http_guardrail_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
     out.next = NULL;
 
     return ngx_http_guardrail_next_body_filter(r, &out);
+}
+
+
+/*
+ * Our body filter stands behind the one that copies, which brings what it
+ * reads from a file only as fast as the client reads.  This one is put before
+ * all others by each worker, so it sees what leaves the content handler.
+ */
+
+void
+ngx_http_guardrail_watch_output(void)
+{
+    if (ngx_http_top_body_filter != ngx_http_guardrail_output) {
+        ngx_http_guardrail_next_output = ngx_http_top_body_filter;
+        ngx_http_top_body_filter = ngx_http_guardrail_output;
+    }
+}
+
+
+static ngx_int_t
+ngx_http_guardrail_output(ngx_http_request_t *r, ngx_chain_t *in)
+{
+    ngx_chain_t               *cl;
+    ngx_http_guardrail_ctx_t  *ctx;
+
+    if (r != r->main) {
+        return ngx_http_guardrail_next_output(r, in);
+    }
+
+    for (cl = in; cl; cl = cl->next) {
+
+        if (!cl->buf->last_buf) {
+            continue;
+        }
+
+        /* the backend is done, though the client may read on for minutes */
+
+        ctx = ngx_http_guardrail_find_ctx(r);
+
+        if (ctx) {
+            ngx_http_guardrail_release_levels(ctx);
+        }
+    }
+
+    return ngx_http_guardrail_next_output(r, in);
 }

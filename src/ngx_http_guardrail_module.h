@@ -500,6 +500,10 @@ ngx_int_t ngx_http_guardrail_header_filter(ngx_http_request_t *r);
 ngx_int_t ngx_http_guardrail_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
 
+/* the end of a response, as its content handler gives it; in each worker */
+
+void ngx_http_guardrail_watch_output(void);
+
 
 /* worker */
 

@@ -86,9 +86,12 @@ ngx_http_guardrail_admit(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
 
     for (i = 0; i < q->items.nelts; i++) {
 
-        if (items[i].rate.limit.unit != GUARDRAIL_UNIT_UPLOADS
-            && (!q->streams
-                || items[i].rate.limit.unit != GUARDRAIL_UNIT_CONCURRENCY))
+        /* one that was read before is no upload any more */
+
+        if ((items[i].rate.limit.unit != GUARDRAIL_UNIT_UPLOADS
+             || ctx->complete)
+            && (items[i].rate.limit.unit != GUARDRAIL_UNIT_CONCURRENCY
+                || !q->streams))
         {
             continue;
         }
