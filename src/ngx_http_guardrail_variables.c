@@ -230,7 +230,6 @@ ngx_http_guardrail_fmt_variable(ngx_http_request_t *r, guardrail_fmt_t *f,
 
     case ngx_http_guardrail_var_policy:
     case ngx_http_guardrail_var_queue_time:
-    case ngx_http_guardrail_var_memory:
         return ctx && ctx->quotas
                && ngx_http_guardrail_fmt_quota_variable(f, ctx, var);
 
@@ -280,6 +279,7 @@ ngx_http_guardrail_fmt_no_body(ngx_http_request_t *r, guardrail_fmt_t *f,
     case ngx_http_guardrail_var_decoded_bytes:
     case ngx_http_guardrail_var_records:
     case ngx_http_guardrail_var_largest_record:
+    case ngx_http_guardrail_var_memory:
         guardrail_fmt_u64(f, 0);
         return 1;
 
@@ -359,6 +359,10 @@ ngx_http_guardrail_fmt_measure(guardrail_fmt_t *f,
         guardrail_fmt_u64(f, b->nd.records);
         return 1;
 
+    case ngx_http_guardrail_var_memory:
+        guardrail_fmt_u64(f, ngx_http_guardrail_estimate(ctx));
+        return 1;
+
     default: /* ngx_http_guardrail_var_largest_record */
         guardrail_fmt_u64(f, b->nd.largest);
         return 1;
@@ -384,10 +388,6 @@ ngx_http_guardrail_fmt_quota_variable(guardrail_fmt_t *f,
         }
 
         ngx_http_guardrail_fmt_policy(f, q->refusing);
-        return 1;
-
-    case ngx_http_guardrail_var_memory:
-        guardrail_fmt_u64(f, ngx_http_guardrail_estimate(ctx));
         return 1;
 
     default: /* ngx_http_guardrail_var_queue_time */
