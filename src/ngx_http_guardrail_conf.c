@@ -392,27 +392,32 @@ ngx_http_guardrail_set_encodings(ngx_conf_t *cf, ngx_command_t *cmd,
             break;
         }
 
-        if (ngx_strcmp(value[i].data, "br") == 0
-            || ngx_strcmp(value[i].data, "zstd") == 0)
-        {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "\"%V\" in \"%V\" directive is not supported "
-                               "by this build of the module",
-                               &value[i], &value[0]);
-            return NGX_CONF_ERROR;
-        }
-
         if (ngx_strcmp(value[i].data, "gzip") == 0) {
             coding = GUARDRAIL_CODING_GZIP;
 
         } else if (ngx_strcmp(value[i].data, "deflate") == 0) {
             coding = GUARDRAIL_CODING_DEFLATE;
 
+        } else if (ngx_strcmp(value[i].data, "br") == 0) {
+            coding = GUARDRAIL_CODING_BR;
+
+        } else if (ngx_strcmp(value[i].data, "zstd") == 0) {
+            coding = GUARDRAIL_CODING_ZSTD;
+
         } else {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                "invalid encoding \"%V\" in \"%V\" directive, "
-                               "it must be \"gzip\" or \"deflate\", or "
-                               "\"none\" alone", &value[i], &value[0]);
+                               "it must be \"gzip\", \"deflate\", \"br\" or "
+                               "\"zstd\", or \"none\" alone",
+                               &value[i], &value[0]);
+            return NGX_CONF_ERROR;
+        }
+
+        if (guardrail_codec_get(coding) == NULL) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "\"%V\" in \"%V\" directive is not supported "
+                               "by this build of the module",
+                               &value[i], &value[0]);
             return NGX_CONF_ERROR;
         }
 

@@ -66,6 +66,28 @@ static ngx_str_t  ngx_http_guardrail_charsets[] = {
 };
 
 
+/* Accept-Encoding for each mask of codings */
+
+static ngx_str_t  ngx_http_guardrail_accepted[] = {
+    ngx_string("identity"),
+    ngx_string("gzip"),
+    ngx_string("deflate"),
+    ngx_string("gzip, deflate"),
+    ngx_string("br"),
+    ngx_string("gzip, br"),
+    ngx_string("deflate, br"),
+    ngx_string("gzip, deflate, br"),
+    ngx_string("zstd"),
+    ngx_string("gzip, zstd"),
+    ngx_string("deflate, zstd"),
+    ngx_string("gzip, deflate, zstd"),
+    ngx_string("br, zstd"),
+    ngx_string("gzip, br, zstd"),
+    ngx_string("deflate, br, zstd"),
+    ngx_string("gzip, deflate, br, zstd")
+};
+
+
 void
 ngx_http_guardrail_parse_head(ngx_http_request_t *r,
     ngx_http_guardrail_head_t *head)
@@ -478,21 +500,5 @@ ngx_http_guardrail_judge_type(ngx_http_guardrail_ctx_t *ctx,
 void
 ngx_http_guardrail_encodings(ngx_uint_t mask, ngx_str_t *s)
 {
-    switch (mask) {
-
-    case GUARDRAIL_CODING_GZIP|GUARDRAIL_CODING_DEFLATE:
-        ngx_str_set(s, "gzip, deflate");
-        break;
-
-    case GUARDRAIL_CODING_GZIP:
-        ngx_str_set(s, "gzip");
-        break;
-
-    case GUARDRAIL_CODING_DEFLATE:
-        ngx_str_set(s, "deflate");
-        break;
-
-    default:
-        ngx_str_set(s, "identity");
-    }
+    *s = ngx_http_guardrail_accepted[mask & 15];
 }

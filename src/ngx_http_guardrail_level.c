@@ -39,6 +39,7 @@ static ngx_int_t ngx_http_guardrail_refuse_level(
 static void ngx_http_guardrail_begin_waiting(ngx_http_guardrail_ctx_t *ctx);
 static void ngx_http_guardrail_list(ngx_http_guardrail_quotas_t *q);
 static void ngx_http_guardrail_end_waiting(ngx_http_guardrail_quotas_t *q);
+static void ngx_http_guardrail_leave_line(ngx_http_guardrail_ctx_t *ctx);
 static void ngx_http_guardrail_timeout_handler(ngx_event_t *ev);
 static ngx_uint_t ngx_http_guardrail_is_level(
     ngx_http_guardrail_item_t *item);
@@ -84,21 +85,11 @@ ngx_http_guardrail_take_levels(ngx_http_request_t *r,
         return NGX_OK;
     }
 
-    if (q->waits
+    if (q->waits && !q->expired
         && !guardrail_waiter_called(&q->waits_for->place->zone->z, q->waiter))
     {
-        if (!q->expired) {
-            ngx_http_guardrail_list(q);
-            return NGX_AGAIN;
-        }
-
-        item = q->waits_for;
-        item->place->zone->z.head->stats.timeouts++;
-
-        ngx_http_guardrail_stop_waiting(ctx);
-
-        return ngx_http_guardrail_refuse_level(ctx, item,
-                                               GUARDRAIL_LEVEL_FULL);
+        ngx_http_guardrail_list(q);
+        return NGX_AGAIN;
     }
 
     for (n = 0; n < NGX_HTTP_GUARDRAIL_TRIES; n++) {
@@ -114,23 +105,27 @@ ngx_http_guardrail_take_levels(ngx_http_request_t *r,
             return rc;
         }
 
-        if (q->waits && q->waits_for == item) {
+        ngx_http_guardrail_release_levels(ctx);
+
+        if (q->waits && q->waits_for == item && !q->expired) {
 
             /* it was called, and what was granted has gone to another */
 
-            ngx_http_guardrail_release_levels(ctx);
             ngx_http_guardrail_list(q);
 
             return NGX_AGAIN;
         }
 
-        ngx_http_guardrail_release_levels(ctx);
-        ngx_http_guardrail_stop_waiting(ctx);
+        ngx_http_guardrail_leave_line(ctx);
+
+        if (q->expired) {
+            (void) ngx_atomic_fetch_add((ngx_atomic_t *)
+                             &item->place->zone->z.head->stats.timeouts, 1);
+        }
 
         if (item->quota->queue == 0
             || ctx->mode == NGX_HTTP_GUARDRAIL_DRY_RUN
-            || (q->waited
-                && (ngx_msec_int_t) (q->deadline - ngx_current_msec) <= 0))
+            || q->expired)
         {
             return ngx_http_guardrail_refuse_level(ctx, item,
                                                    GUARDRAIL_LEVEL_FULL);
@@ -168,6 +163,8 @@ ngx_http_guardrail_try_levels(ngx_http_guardrail_ctx_t *ctx,
     q = ctx->quotas;
     items = q->items.elts;
 
+    /* what can never fit is told at once, whatever is full before it */
+
     for (i = 0; i < q->items.nelts; i++) {
         item = &items[i];
 
@@ -178,7 +175,18 @@ ngx_http_guardrail_try_levels(ngx_http_guardrail_ctx_t *ctx,
         item->amount = (item->rate.limit.unit == GUARDRAIL_UNIT_MEMORY)
                        ? ngx_http_guardrail_estimate(ctx) : 1;
 
-        if (item->amount == 0) {
+        if (item->amount > item->rate.limit.value) {
+            return ngx_http_guardrail_refuse_level(ctx, item,
+                                                   GUARDRAIL_LEVEL_NEVER);
+        }
+    }
+
+    for (i = 0; i < q->items.nelts; i++) {
+        item = &items[i];
+
+        if (!ngx_http_guardrail_is_level(item) || item->leased
+            || item->amount == 0)
+        {
             continue;
         }
 
@@ -511,7 +519,7 @@ ngx_http_guardrail_list(ngx_http_guardrail_quotas_t *q)
 }
 
 
-/* it has got all, or gives up */
+/* it has got all, was refused, or ends: no timer may outlive it */
 
 static void
 ngx_http_guardrail_end_waiting(ngx_http_guardrail_quotas_t *q)
@@ -534,6 +542,16 @@ ngx_http_guardrail_end_waiting(ngx_http_guardrail_quotas_t *q)
 
 void
 ngx_http_guardrail_stop_waiting(ngx_http_guardrail_ctx_t *ctx)
+{
+    ngx_http_guardrail_leave_line(ctx);
+    ngx_http_guardrail_end_waiting(ctx->quotas);
+}
+
+
+/* its time, and the timer, go on: it may stand in another line next */
+
+static void
+ngx_http_guardrail_leave_line(ngx_http_guardrail_ctx_t *ctx)
 {
     uint64_t                      now;
     ngx_http_guardrail_zone_t    *zone;

@@ -170,7 +170,6 @@ struct ngx_http_guardrail_ctx_s {
 
     guardrail_body_t                  body;
     guardrail_alloc_t                 alloc;
-    size_t                            decoder_size;
 
     ngx_http_guardrail_head_t         head;
 
@@ -509,9 +508,9 @@ extern ngx_http_guardrail_worker_t  ngx_http_guardrail_worker;
 
 ngx_int_t ngx_http_guardrail_init_worker(ngx_cycle_t *cycle);
 
-/* decodes something, with the zlib that is loaded; logs if that fails */
+/* decodes something with the libraries that are loaded; logs a failure */
 
-ngx_int_t ngx_http_guardrail_check_decoder(ngx_conf_t *cf);
+ngx_int_t ngx_http_guardrail_check_decoders(ngx_conf_t *cf);
 
 /* the budget was touched: have it refilled in the next pass */
 
@@ -530,9 +529,10 @@ void ngx_http_guardrail_wake_phases(ngx_http_guardrail_ctx_t *ctx);
 
 void ngx_http_guardrail_init_alloc(ngx_http_guardrail_ctx_t *ctx);
 
-/* bytes that the decoders alive in this worker hold */
+/* limit and observed of ctx, whose decoder did not get so many bytes */
 
-size_t ngx_http_guardrail_decoder_memory(void);
+void ngx_http_guardrail_decoder_refused(ngx_http_guardrail_ctx_t *ctx,
+    uint64_t wanted);
 
 
 /* variables */

@@ -21,6 +21,8 @@ static ngx_http_guardrail_place_t *ngx_http_guardrail_get_place(
 static ngx_http_guardrail_item_t *ngx_http_guardrail_find_item(
     ngx_http_guardrail_quotas_t *q, ngx_http_guardrail_place_t *place,
     guardrail_limit_t *limit);
+static void ngx_http_guardrail_change_item(ngx_http_guardrail_item_t *item,
+    ngx_http_guardrail_quota_t *quota, guardrail_limit_t *limit);
 static ngx_int_t ngx_http_guardrail_admit_requests(
     ngx_http_guardrail_ctx_t *ctx);
 static ngx_uint_t ngx_http_guardrail_is_request_rate(
@@ -141,6 +143,12 @@ ngx_http_guardrail_enter_quotas(ngx_http_request_t *r,
         ctx->quotas = q;
     }
 
+    item = q->items.elts;
+
+    for (i = 0; i < q->items.nelts; i++) {
+        item[i].here = 0;
+    }
+
     quota = ctx->conf->quotas->elts;
 
     for (i = 0; i < ctx->conf->quotas->nelts; i++) {
@@ -164,8 +172,7 @@ ngx_http_guardrail_enter_quotas(ngx_http_request_t *r,
         item = ngx_http_guardrail_find_item(q, place, &limit);
 
         if (item) {
-            item->quota = &quota[i];
-            item->rate.limit.value = limit.value;
+            ngx_http_guardrail_change_item(item, &quota[i], &limit);
             continue;
         }
 
@@ -179,6 +186,7 @@ ngx_http_guardrail_enter_quotas(ngx_http_request_t *r,
         item->quota = &quota[i];
         item->place = place;
         item->rate.limit = limit;
+        item->here = 1;
 
         if (limit.unit == GUARDRAIL_UNIT_RECORDS) {
             q->meter.records = 1;
@@ -327,6 +335,30 @@ ngx_http_guardrail_find_item(ngx_http_guardrail_quotas_t *q,
 }
 
 
+/*
+ * Of several limits of one location on one counter the smallest holds; that
+ * of a later location replaces it, and is judged with what was charged.
+ */
+
+static void
+ngx_http_guardrail_change_item(ngx_http_guardrail_item_t *item,
+    ngx_http_guardrail_quota_t *quota, guardrail_limit_t *limit)
+{
+    ngx_uint_t  less;
+
+    less = (limit->value < item->rate.limit.value);
+
+    if (item->here && !less) {
+        return;
+    }
+
+    item->again |= less && (item->charged || item->counted);
+    item->here = 1;
+    item->quota = quota;
+    item->rate.limit.value = limit->value;
+}
+
+
 /* all rates of requests, or none */
 
 static ngx_int_t
@@ -355,14 +387,14 @@ ngx_http_guardrail_admit_requests(ngx_http_guardrail_ctx_t *ctx)
 }
 
 
-/* not charged yet */
+/* not charged yet, or under another limit */
 
 static ngx_uint_t
 ngx_http_guardrail_is_request_rate(ngx_http_guardrail_item_t *item,
     ngx_http_guardrail_place_t *place)
 {
     return item->place == place
-           && !item->charged
+           && (!item->charged || item->again)
            && item->rate.limit.unit == GUARDRAIL_UNIT_REQUESTS;
 }
 
@@ -410,7 +442,7 @@ ngx_http_guardrail_admit_place(ngx_http_guardrail_ctx_t *ctx,
 
         if (ngx_http_guardrail_is_request_rate(item, place)) {
             item->rc = guardrail_rate_admit_locked(&zone->z, e, &item->rate,
-                                                   now, 1);
+                                                   now, !item->charged);
             charge &= (item->rc == GUARDRAIL_RATE_ADMITTED);
 
         } else if (item->place == place
@@ -424,7 +456,9 @@ ngx_http_guardrail_admit_place(ngx_http_guardrail_ctx_t *ctx,
     for (i = 0; e && charge && i < q->items.nelts; i++) {
         item = &items[i];
 
-        if (ngx_http_guardrail_is_request_rate(item, place)) {
+        if (ngx_http_guardrail_is_request_rate(item, place)
+            && !item->charged)
+        {
             guardrail_rate_charge_locked(&zone->z, e, &item->rate, now, 1);
             item->charged = 1;
         }
@@ -442,7 +476,11 @@ ngx_http_guardrail_admit_place(ngx_http_guardrail_ctx_t *ctx,
         if (ngx_http_guardrail_is_request_rate(item, place)
             && item->rc != GUARDRAIL_RATE_ADMITTED)
         {
-            ngx_http_guardrail_refuse_rate(ctx, item, now, 1, 1);
+            ngx_http_guardrail_refuse_rate(ctx, item, now, 1, !item->charged);
+        }
+
+        if (item->place == place) {
+            item->again &= (item->rate.limit.unit != GUARDRAIL_UNIT_REQUESTS);
         }
     }
 
@@ -510,9 +548,12 @@ ngx_http_guardrail_admit_length(ngx_http_guardrail_ctx_t *ctx, off_t length)
 
 
 ngx_uint_t
-ngx_http_guardrail_counts_records(ngx_http_guardrail_ctx_t *ctx)
+ngx_http_guardrail_counts_records(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx, ngx_uint_t constant)
 {
+    ngx_str_t                    s;
     ngx_uint_t                   i;
+    guardrail_limit_t            limit;
     ngx_http_guardrail_quota_t  *quota;
 
     if (ctx->conf->quotas == NULL) {
@@ -522,9 +563,30 @@ ngx_http_guardrail_counts_records(ngx_http_guardrail_ctx_t *ctx)
     quota = ctx->conf->quotas->elts;
 
     for (i = 0; i < ctx->conf->quotas->nelts; i++) {
-        if (quota[i].limit.unit == GUARDRAIL_UNIT_RECORDS
-            && (quota[i].cv || quota[i].limit.value != GUARDRAIL_NO_LIMIT))
-        {
+
+        if (quota[i].limit.unit != GUARDRAIL_UNIT_RECORDS) {
+            continue;
+        }
+
+        limit = quota[i].limit;
+
+        if (quota[i].cv) {
+
+            /* what cannot be read is said, and refused, at admission */
+
+            limit.value = GUARDRAIL_NO_LIMIT;
+
+            if (constant
+                || ngx_http_complex_value(r, quota[i].cv, &s) != NGX_OK
+                || guardrail_limit_parse(&limit, GUARDRAIL_UNIT_RECORDS,
+                                         s.data, s.len)
+                   != GUARDRAIL_LIMIT_OK)
+            {
+                continue;
+            }
+        }
+
+        if (limit.value != GUARDRAIL_NO_LIMIT) {
             return 1;
         }
     }

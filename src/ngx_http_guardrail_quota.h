@@ -139,6 +139,8 @@ typedef struct {
     uint32_t                          lease;
     uint64_t                          amount;       /* of a lease */
 
+    unsigned                          here:1;       /* of this location */
+    unsigned                          again:1;      /* its limit is less now */
     unsigned                          charged:1;    /* requests */
     unsigned                          refused:1;
     unsigned                          leased:1;
@@ -294,7 +296,7 @@ ngx_int_t ngx_http_guardrail_charge_judged(ngx_http_guardrail_ctx_t *ctx);
 const guardrail_body_meter_t *ngx_http_guardrail_meter(
     ngx_http_guardrail_ctx_t *ctx);
 
-/* a refusal by anything: what is given back, what is free */
+/* a refusal by anything, in dry_run too: what is given back, what is free */
 
 void ngx_http_guardrail_settle_refused(ngx_http_guardrail_ctx_t *ctx);
 
@@ -302,9 +304,13 @@ void ngx_http_guardrail_settle_refused(ngx_http_guardrail_ctx_t *ctx);
 
 void ngx_http_guardrail_settle(ngx_http_guardrail_ctx_t *ctx);
 
-/* of records, under the quotas in force: the format must be known */
+/*
+ * A quota of records is in force: the format must be known.  constant: of
+ * those without variables.
+ */
 
-ngx_uint_t ngx_http_guardrail_counts_records(ngx_http_guardrail_ctx_t *ctx);
+ngx_uint_t ngx_http_guardrail_counts_records(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx, ngx_uint_t constant);
 
 /*
  * A rate that does not admit: item->rc says how, wanted is what it did not
@@ -320,6 +326,10 @@ void ngx_http_guardrail_refuse_rate(ngx_http_guardrail_ctx_t *ctx,
 /* NGX_DECLINED, with the verdict of a zone without room in ctx */
 
 ngx_int_t ngx_http_guardrail_zone_full(ngx_http_guardrail_ctx_t *ctx);
+
+/* in dry_run: something would have refused it before */
+
+ngx_uint_t ngx_http_guardrail_was_told(ngx_http_guardrail_ctx_t *ctx);
 
 /* sets the verdict of a quota that refuses */
 

@@ -26,7 +26,8 @@ my %accepted = (
     guardrail_max_ratio       => ['1', '1031', '0', 'off', '$arg_n',
                                   '200 floor=0', '200 floor=1m',
                                   '200 floor=$arg_n', '$arg_n floor=4m'],
-    guardrail_encodings       => ['gzip', 'deflate', 'gzip deflate',
+    guardrail_encodings       => ['gzip', 'deflate', 'gzip deflate', 'br',
+                                  'zstd', 'zstd br deflate gzip',
                                   'deflate gzip', 'none'],
     guardrail_format          => [qw(auto none ndjson)],
     guardrail_max_records     => \@numbers,
@@ -181,7 +182,7 @@ sub mistakes {
         guardrail_max_decoded  => \@some,
         guardrail_max_ratio    => [@some, '10k', 'floor=1m'],
         guardrail_encodings    => ['""', qw(snappy compress identity x-gzip
-                                            off $arg_n br zstd), '"gzip,br"'],
+                                            off $arg_n), '"gzip,br"'],
         guardrail_format       => ['""', qw(xml jsonl $arg_n)],
         guardrail_max_records  => [@wrong_number, '10k'],
         guardrail_max_record_size => \@some,
@@ -216,7 +217,7 @@ sub mistakes {
                 qr/"guardrail_max_ratio"/, qr/[="]\Q$size\E"/);
     }
 
-    for my $list ('gzip none', 'none gzip', 'gzip gzip', 'deflate gzip br',
+    for my $list ('gzip none', 'none gzip', 'gzip gzip', 'br zstd br',
                   'none none', 'gzip GZIP')
     {
         refuses(conf("guardrail_encodings $list;"), "encodings $list",

@@ -61,7 +61,7 @@ HTTP
 
 
 subtest 'LIMIT' => sub {
-    for my $limit ('""', qw(abc -1/1m 1.5/1m 10 10/ 10/1 10/m1 10/1M 10/1w
+    for my $limit (q(""), qw(abc -1/1m 1.5/1m 10 10/ 10/1 10/m1 10/1M 10/1w
                             10/1ms 10/0s 10/3651d 10/1m1 99999999999999999999/1s
                             10k/1m OFF 1/1s/1s), '"10 /1m"', '10/1h30m')
     {

@@ -575,7 +575,7 @@ static void
 test_least_recently_used(void)
 {
     size_t              i, k, bad, gone, none;
-    uint32_t            second, oldest, generations[32];
+    uint32_t            second, oldest, generations[32], uses[32], may[32];
     guardrail_entry_t  *e;
     zone_sizes_t        sizes = { 1, 2, 2, 2, 2 };
 
@@ -602,6 +602,8 @@ test_least_recently_used(void)
             e->keep_until = second - below(2) + (below(8) != 0) * below(4);
             e->level = (i % 10 == 0 || below(4) == 0);
             generations[k] = e->generation;
+            uses[k] = e->last_use;
+            may[k] = (e->level == 0 && e->keep_until <= second);
 
             if (e->level == 0 && e->keep_until <= second
                 && e->last_use < oldest)
@@ -628,20 +630,13 @@ test_least_recently_used(void)
             }
 
             gone++;
+            bad += (uses[k] != oldest || !may[k]);
             bad += (guardrail_zone_entry(&b.z, k) != e
                     || e->generation != generations[k] + 1
                     || e->keep_until || e->level || e->last_use != second);
         }
 
         bad += (gone != (oldest != UINT32_MAX));
-
-        /* those that were not used for longer are still there */
-
-        for (k = 0; k < 32; k++) {
-            e = guardrail_zone_entry(&b.z, k);
-            bad += (e->generation == generations[k] && e->level == 0
-                    && e->keep_until <= second && e->last_use < oldest);
-        }
 
         zone_block_free(&b);
     }

@@ -69,7 +69,8 @@ typedef struct {
 /*
  * The state.  Read wire, decoded, nd.records, nd.largest, format; after a
  * refusal limit, observed (divided by observed_input where that is not 0),
- * unit and error too.  The counters stand at the byte that was refused.
+ * unit and error too.  The counters stand at the byte that was refused.  Of
+ * GUARDRAIL_DECODER_MEMORY, observed is the block that alloc() did not give.
  */
 
 typedef struct {
