@@ -74,6 +74,14 @@ HTTP
         proxy_pass http://%%BACKEND%%;
     }
 
+    location /level {
+    $common
+        guardrail_quota y concurrency 1;
+        guardrail_quota y uploads 1;
+        guardrail_quota y memory 100k;
+        proxy_pass http://%%BACKEND%%;
+    }
+
     location /look {
     $quotas
         guardrail_quota never requests 1/3650d;
@@ -153,6 +161,39 @@ each_framing {
     subtest 'what would be above a limit is not read' => sub {
         is_charged('/', 'x' x 1048577, $f, 413, requests => 0, 'y-requests' => 0,
                    bytes => $f =~ /cl/ ? 0 : 1048576);
+    };
+
+    subtest 'a level refuses' => sub {
+        is_charged('/level', "22222\n" x 20000, $f, 413, requests => 0,
+                   'y-requests' => 0, bytes => 120000 - 65536,
+                   decoded => 120000 - 65536, records => 20000 - 256);
+
+        my $busy = $t->h1;
+
+        $key++;
+        $backend->set(hold => 1);
+        $backend->clear;
+        $busy->send("GET /level?t=$key HTTP/1.1\r\nHost: a\r\n\r\n");
+        $backend->wait_requests(1);
+        is_charged('/level', "22222\n" x 20000, $f, 413, requests => 0, keep => 1);
+        is_charged('/level', "22222\n" x 13000, $f, 503, requests => 0,
+                   'y-requests' => 0, bytes => 78000 - 65536,
+                   records => 13000 - 256, keep => 1);
+        is_charged('/level', "1\n" x 400, $f, 503, requests => 0, bytes => 0,
+                   records => 400 - 256, keep => 1);
+        $backend->set(hold => 0);
+        $backend->release;
+        is($busy->read->status, 200, 'the one that has the level');
+
+        my $slow = $t->h1;
+
+        $slow->send("POST /level?t=$key HTTP/1.1\r\nHost: a\r\n"
+                    . "Content-Length: 2\r\n\r\n1");
+        $slow->drain;
+        is_charged('/level', '1', $f, 503, requests => 0, 'y-requests' => 0,
+                   bytes => 0, records => 0, keep => 1);
+        $slow->send('1');
+        is($slow->read->status, 200, 'the one that was read');
     };
 
     subtest 'a limit refuses' => sub {
