@@ -132,7 +132,8 @@ each_framing {
             my %was = left();
             my $r = $t->post("$uri?t=$key", $body, @nd, framing => $f);
             my %now = left();
-            my ($wire, $records) = map { $r->header($_) } qw(X-Wire X-Records);
+            my $wire = $r->header('X-Wire');
+            my $records = $r->header('X-Records');
 
             if ($uri eq '/few') {
                 is($r->status, 429, 'refused');
@@ -143,7 +144,8 @@ each_framing {
             cmp_ok($records, '>', 800, 'at the record that is too many');
             cmp_ok($records, '<=', 801 + 256, 'or the piece that it is in');
             is($now{'y-records'}, 0, 'the piece is charged');
-            is($now{$_}, $was{$_}, "$_: given back") for qw(requests y-requests);
+            is($now{$_}, $was{$_}, "$_: given back")
+                for qw(requests y-requests);
             is($was{$_} - $now{$_}, $wire - 65536, "$_: the last of them")
                 for qw(bytes decoded);
             is($was{records} - $now{records}, $records - 256,
@@ -159,8 +161,8 @@ each_framing {
     };
 
     subtest 'what would be above a limit is not read' => sub {
-        is_charged('/', 'x' x 1048577, $f, 413, requests => 0, 'y-requests' => 0,
-                   bytes => $f =~ /cl/ ? 0 : 1048576);
+        is_charged('/', 'x' x 1048577, $f, 413, requests => 0,
+                   'y-requests' => 0, bytes => $f =~ /cl/ ? 0 : 1048576);
     };
 
     subtest 'a level refuses' => sub {

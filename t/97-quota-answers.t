@@ -245,7 +245,8 @@ subtest 'RateLimit' => sub {
     is($field{"z-requests-${T}s"}{t}, $r->header('Retry-After'),
        't of what refused is not before Retry-After');
     is($field{'a-zone-requests-86400s'}{r}, 1, 'r of what did not');
-    cmp_ok($field{'a-zone-requests-86400s'}{t}, '<=', 86400, 't of what did not');
+    cmp_ok($field{'a-zone-requests-86400s'}{t}, '<=', 86400,
+           't of what did not');
 
     $r = ask('POST', '/huge', 'xx');
     is($r->header('RateLimit-Policy'),
