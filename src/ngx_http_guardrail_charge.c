@@ -241,7 +241,7 @@ ngx_http_guardrail_measured(ngx_http_guardrail_ctx_t *ctx,
     switch (unit) {
 
     case GUARDRAIL_UNIT_RECORDS:
-        return ctx->body.nd.records;
+        return guardrail_body_record_count(&ctx->body);
 
     case GUARDRAIL_UNIT_BYTES:
         return ctx->body.wire;

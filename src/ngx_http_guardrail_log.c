@@ -125,7 +125,7 @@ ngx_http_guardrail_log(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
     guardrail_fmt_text(&f, " decoded ");
     guardrail_fmt_u64(&f, ctx->body.decoded);
     guardrail_fmt_text(&f, " records ");
-    guardrail_fmt_u64(&f, ctx->body.nd.records);
+    guardrail_fmt_u64(&f, guardrail_body_record_count(&ctx->body));
     guardrail_fmt_text(&f, ", tenant \"");
     ngx_http_guardrail_fmt_tenant(&f, r);
     guardrail_fmt_text(&f, "\", location \"");
@@ -227,7 +227,7 @@ ngx_http_guardrail_log_aborted(ngx_http_request_t *r,
     ngx_log_error(NGX_LOG_INFO, c->log, 0,
                   "guardrail: aborted: client_gone, wire %uL decoded %uL "
                   "records %uL", ctx->body.wire, ctx->body.decoded,
-                  ctx->body.nd.records);
+                  guardrail_body_record_count(&ctx->body));
 }
 
 
