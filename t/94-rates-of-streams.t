@@ -76,6 +76,7 @@ HTTP
 
     location /level {
     $common
+        guardrail_memory_model 1;
         guardrail_quota y concurrency 1;
         guardrail_quota y uploads 1;
         guardrail_quota y memory 100k;
@@ -177,7 +178,8 @@ each_framing {
         $backend->clear;
         $busy->send("GET /level?t=$key HTTP/1.1\r\nHost: a\r\n\r\n");
         $backend->wait_requests(1);
-        is_charged('/level', "22222\n" x 20000, $f, 413, requests => 0, keep => 1);
+        is_charged('/level', "22222\n" x 20000, $f, 413, requests => 0,
+                   keep => 1);
         is_charged('/level', "22222\n" x 13000, $f, 503, requests => 0,
                    'y-requests' => 0, bytes => 78000 - 65536,
                    records => 13000 - 256, keep => 1);
@@ -205,7 +207,7 @@ each_framing {
         is_charged('/', gzip("1\n" x 100) . 'x', $f, 400, requests => 1,
                    decoded => 200, records => 100, encoding => 'gzip');
         is_charged('/', '{}', $f, 415, requests => 0, bytes => 0,
-                   type => 'application/json');
+                   type => 'text/plain; charset=utf-16');
     };
 
     subtest 'a client leaves' => sub {

@@ -119,7 +119,7 @@ subtest 'problem+json' => sub {
     my $retry = delete $told->{retry_after};
 
     is(delete $told->{detail}, "The quota is 10 requests in $T seconds, 10 are"
-       . " used and 1 more were wanted; try again in $retry seconds.",
+       . " used and 1 more was wanted; try again in $retry seconds.",
        'detail');
     is(delete $told->{request_id}, (line() =~ /(\S+)/)[0], 'request_id');
     is_deeply($told, {
