@@ -422,7 +422,8 @@ ngx_http_guardrail_settle_refused(ngx_http_guardrail_ctx_t *ctx)
     }
 
     by_quota = (ctx->rc >= GUARDRAIL_QUOTA_REQUESTS
-                && ctx->rc <= GUARDRAIL_INTERNAL);
+                && ctx->rc <= GUARDRAIL_INTERNAL)
+               || (ctx->rc == GUARDRAIL_MAX_MEMORY && ctx->quotas->too_large);
 
     if (ctx->refused) {
 

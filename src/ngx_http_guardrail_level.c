@@ -449,6 +449,7 @@ ngx_http_guardrail_refuse_level(ngx_http_guardrail_ctx_t *ctx,
         ngx_http_guardrail_set_verdict(ctx, GUARDRAIL_MAX_MEMORY,
                                        item->rate.limit.value, wanted);
         q->retry = 0;
+        q->too_large = 1;
         break;
 
     case GUARDRAIL_LEVEL_NO_ROOM:

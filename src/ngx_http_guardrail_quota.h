@@ -163,6 +163,7 @@ struct ngx_http_guardrail_quotas_s {
     uint64_t                          retry;        /* seconds; 0: none */
     unsigned                          never:1;
     unsigned                          overflow:1;
+    unsigned                          too_large:1;  /* for a whole level */
     unsigned                          streams:1;    /* unbuffered: memory */
                                                     /* grows, none waits */
 

@@ -40,7 +40,15 @@ my %accepted = (
                                   '$arg_n secret=off default=n pattern=^.'],
     guardrail_quota           => ['zone requests 10/1m', 'zone bytes $arg_n'],
     guardrail_headers         => [qw(on off)],
-    guardrail_memory_model    => [qw(1 28 1.5 0.001)],
+    guardrail_memory_model    => ['1', '28', '1.5', 'cpython',
+                                  'cpython per=record'],
+    guardrail_json            => ['off', 'depth=9 strict=on'],
+    guardrail_max_memory      => \@sizes,
+    guardrail_min_rate        => ['off', '500', '500 grace=20s'],
+    guardrail_body_timeout    => [qw(0 30s)],
+    guardrail_types           => ['text/plain', 'a/b ~^text/'],
+    guardrail_max_arg         => ['limit 10', 'n 1 required'],
+    guardrail_max_window      => ['from to 1h'],
 );
 
 my %only_http = (
@@ -52,7 +60,8 @@ my %only_http = (
 
 # with a sentence of their own for what is said twice: 30-quota-directives.t
 
-my %repeatable = map { $_ => 1 } qw(guardrail_quota guardrail_zone);
+my %repeatable = map { $_ => 1 } qw(guardrail_quota guardrail_zone
+                                    guardrail_max_arg guardrail_max_window);
 
 $t->file('secret', 's' x 16);
 
@@ -255,11 +264,16 @@ sub duplicates {
 sub arguments {
     my %many = (guardrail_max_ratio => '1 floor=1 1', guardrail_encodings => 0,
                 guardrail_tenant => 'a b c d e', guardrail_zone => 0,
-                guardrail_quota => 'zone requests');
+                guardrail_quota => 'zone requests', guardrail_types => 0,
+                guardrail_json => 0, guardrail_memory_model => '1 2 3',
+                guardrail_min_rate => '1 2 3', guardrail_max_arg => 'a',
+                guardrail_max_window => 'a b');
 
     for my $name (@all) {
         my $many = $many{$name} // '1 1';
-        my $re = qr/invalid number of arguments in "\Q$name\E" directive/;
+        my $re = $name eq 'guardrail_json'
+                 ? qr/"guardrail_json" directive must have a parameter/
+                 : qr/invalid number of arguments in "\Q$name\E" directive/;
 
         refuses(conf("$name;"), "$name without a value", $re);
         refuses(conf("$name $many;"), "$name $many", $re) if $many;

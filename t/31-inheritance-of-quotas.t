@@ -79,7 +79,8 @@ HTTP
     }
 SERVER
 
-my $all = '"z-requests-86400s";q=100;w=86400, "z-bytes-86400s";q=1048576;w=86400';
+my $all = '"z-requests-86400s";q=100;w=86400, '
+          . '"z-bytes-86400s";q=1048576;w=86400';
 my $one = '"y-requests-3600s";q=50;w=3600';
 
 is(policy('/'), $all, 'of http');

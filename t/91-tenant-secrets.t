@@ -153,6 +153,35 @@ subtest 'nowhere in what is written' => sub {
 };
 
 
+subtest 'over a fleet' => sub {
+    my @shown;
+
+    for my $secret ('s' x 16, 's' x 16 . "\n", 's' x 16 . "\r\n", 's' x 17,
+                    's' x 16)
+    {
+        my $node = Guardrail::Test->new;
+
+        $node->file('secret', $secret);
+        $node->start(http => 'guardrail_secret %%DIR%%/secret;',
+                     server => <<'SERVER');
+            location / {
+                guardrail_tenant $http_x_user secret=on;
+                return 200 $guardrail_tenant;
+            }
+SERVER
+        push @shown, $node->get('/', headers => ['X-User', $key])->body;
+        $node->stop;
+        $node->_clean;
+    }
+
+    like($shown[0], qr/^[0-9a-f]{16}\z/, 'digits');
+    is($shown[$_], $shown[0], "the same under the same secret, $_")
+        for 1, 2, 4;
+    isnt($shown[3], $shown[0], 'others under another one');
+    isnt($shown[0], shown('/on', 'X-User', $key), 'or under a random one');
+};
+
+
 subtest 'after a reload' => sub {
     my $shown = shown('/on', 'X-User', $key);
 

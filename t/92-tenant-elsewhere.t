@@ -36,7 +36,8 @@ my $parts = <<'HTTP';
         ~^big    large;
     }
 
-    log_format v '$http_x_id $uri [$guardrail_tenant] $class $status $guardrail_verdict';
+    log_format v '$http_x_id $uri [$guardrail_tenant] $class $status '
+                 '$guardrail_verdict';
     access_log %%DIR%%/v.log v;
 
     guardrail on;
@@ -247,7 +248,8 @@ sub backtracks {
         is(shown('/backtrack', "$a!"), '/backtrack [none] plain 200', '(a+)+');
         is(shown('/wide', 'x' x 4000), '/wide [none] plain 200', '(x+x+)+y');
         is(shown('/deep', 'ab' x 2000), '/deep [none] plain 200', '(a|b|ab)*');
-        is(shown('/backtrack', "aa!"), '/backtrack [none] plain 200', 'no match');
+        is(shown('/backtrack', 'aa!'), '/backtrack [none] plain 200',
+           'no match');
     };
 }
 

@@ -194,9 +194,18 @@ each_framing {
 
         $key++;
         is(post('/records', 'hello', $f, type => $_), 415, "$_: refused")
-            for qw(application/json text/csv text/plain application/x-a);
+            for 'text/plain', 'application/x-a',
+                'application/x-ndjson; charset=utf-16';
         is(post('/records', '{}', $f, type => 'text/plain'), 200,
            'text/plain that looks like JSON');
+        $key++;
+        is(post('/records', '[' . '1,' x 599 . '2]', $f,
+                type => 'application/json'), 200, 'elements of an array');
+        is(post('/records', "a,b\n" x 400, $f, type => 'text/csv'), 200,
+           'rows');
+        refused('/records', '{}', $f, 429, 'records', 'one more',
+                type => 'application/json');
+
         is(post('/records/none', "1\n" x 2000, $f, type => 'application/json'),
            200, 'with format none nothing is counted');
     };
@@ -266,12 +275,10 @@ subtest 'plans' => sub {
 
 
 subtest 'records under a plan' => sub {
-    my @json = (type => 'application/json');
-
     $key++;
-    is($t->post("/plan/records?t=$key&plan=free", '{}', @json)->status, 415,
+    is($t->post("/plan/records?t=$key&plan=free", 'hello')->status, 415,
        'a type whose records cannot be counted');
-    is($t->post("/plan/records?t=$key&plan=none", '{}', @json)->status, 200,
+    is($t->post("/plan/records?t=$key&plan=none", 'hello')->status, 200,
        'where the plan says off there is nothing to count');
 };
 

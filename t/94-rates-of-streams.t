@@ -74,6 +74,15 @@ HTTP
         proxy_pass http://%%BACKEND%%;
     }
 
+    location /level {
+    $common
+        guardrail_memory_model 1;
+        guardrail_quota y concurrency 1;
+        guardrail_quota y uploads 1;
+        guardrail_quota y memory 100k;
+        proxy_pass http://%%BACKEND%%;
+    }
+
     location /look {
     $quotas
         guardrail_quota never requests 1/3650d;
@@ -124,7 +133,8 @@ each_framing {
             my %was = left();
             my $r = $t->post("$uri?t=$key", $body, @nd, framing => $f);
             my %now = left();
-            my ($wire, $records) = map { $r->header($_) } qw(X-Wire X-Records);
+            my $wire = $r->header('X-Wire');
+            my $records = $r->header('X-Records');
 
             if ($uri eq '/few') {
                 is($r->status, 429, 'refused');
@@ -135,7 +145,8 @@ each_framing {
             cmp_ok($records, '>', 800, 'at the record that is too many');
             cmp_ok($records, '<=', 801 + 256, 'or the piece that it is in');
             is($now{'y-records'}, 0, 'the piece is charged');
-            is($now{$_}, $was{$_}, "$_: given back") for qw(requests y-requests);
+            is($now{$_}, $was{$_}, "$_: given back")
+                for qw(requests y-requests);
             is($was{$_} - $now{$_}, $wire - 65536, "$_: the last of them")
                 for qw(bytes decoded);
             is($was{records} - $now{records}, $records - 256,
@@ -151,8 +162,42 @@ each_framing {
     };
 
     subtest 'what would be above a limit is not read' => sub {
-        is_charged('/', 'x' x 1048577, $f, 413, requests => 0, 'y-requests' => 0,
-                   bytes => $f =~ /cl/ ? 0 : 1048576);
+        is_charged('/', 'x' x 1048577, $f, 413, requests => 0,
+                   'y-requests' => 0, bytes => $f =~ /cl/ ? 0 : 1048576);
+    };
+
+    subtest 'a level refuses' => sub {
+        is_charged('/level', "22222\n" x 20000, $f, 413, requests => 0,
+                   'y-requests' => 0, bytes => 120000 - 65536,
+                   decoded => 120000 - 65536, records => 20000 - 256);
+
+        my $busy = $t->h1;
+
+        $key++;
+        $backend->set(hold => 1);
+        $backend->clear;
+        $busy->send("GET /level?t=$key HTTP/1.1\r\nHost: a\r\n\r\n");
+        $backend->wait_requests(1);
+        is_charged('/level', "22222\n" x 20000, $f, 413, requests => 0,
+                   keep => 1);
+        is_charged('/level', "22222\n" x 13000, $f, 503, requests => 0,
+                   'y-requests' => 0, bytes => 78000 - 65536,
+                   records => 13000 - 256, keep => 1);
+        is_charged('/level', "1\n" x 400, $f, 503, requests => 0, bytes => 0,
+                   records => 400 - 256, keep => 1);
+        $backend->set(hold => 0);
+        $backend->release;
+        is($busy->read->status, 200, 'the one that has the level');
+
+        my $slow = $t->h1;
+
+        $slow->send("POST /level?t=$key HTTP/1.1\r\nHost: a\r\n"
+                    . "Content-Length: 2\r\n\r\n1");
+        $slow->drain;
+        is_charged('/level', '1', $f, 503, requests => 0, 'y-requests' => 0,
+                   bytes => 0, records => 0, keep => 1);
+        $slow->send('1');
+        is($slow->read->status, 200, 'the one that was read');
     };
 
     subtest 'a limit refuses' => sub {
@@ -162,7 +207,7 @@ each_framing {
         is_charged('/', gzip("1\n" x 100) . 'x', $f, 400, requests => 1,
                    decoded => 200, records => 100, encoding => 'gzip');
         is_charged('/', '{}', $f, 415, requests => 0, bytes => 0,
-                   type => 'application/json');
+                   type => 'text/plain; charset=utf-16');
     };
 
     subtest 'a client leaves' => sub {

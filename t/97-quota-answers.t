@@ -119,7 +119,7 @@ subtest 'problem+json' => sub {
     my $retry = delete $told->{retry_after};
 
     is(delete $told->{detail}, "The quota is 10 requests in $T seconds, 10 are"
-       . " used and 1 more were wanted; try again in $retry seconds.",
+       . " used and 1 more was wanted; try again in $retry seconds.",
        'detail');
     is(delete $told->{request_id}, (line() =~ /(\S+)/)[0], 'request_id');
     is_deeply($told, {
@@ -245,7 +245,8 @@ subtest 'RateLimit' => sub {
     is($field{"z-requests-${T}s"}{t}, $r->header('Retry-After'),
        't of what refused is not before Retry-After');
     is($field{'a-zone-requests-86400s'}{r}, 1, 'r of what did not');
-    cmp_ok($field{'a-zone-requests-86400s'}{t}, '<=', 86400, 't of what did not');
+    cmp_ok($field{'a-zone-requests-86400s'}{t}, '<=', 86400,
+           't of what did not');
 
     $r = ask('POST', '/huge', 'xx');
     is($r->header('RateLimit-Policy'),
