@@ -23,12 +23,17 @@ static void ngx_http_guardrail_fmt_member(guardrail_fmt_t *f,
     const char *name, const char *value);
 static void ngx_http_guardrail_fmt_detail(guardrail_fmt_t *f,
     ngx_http_guardrail_ctx_t *ctx);
+static const char *ngx_http_guardrail_json_where(guardrail_rc_e rc);
 static void ngx_http_guardrail_fmt_sentence(guardrail_fmt_t *f,
     const char *before, uint64_t n, const char *after);
+static ngx_int_t ngx_http_guardrail_output(ngx_http_request_t *r,
+    ngx_chain_t *in);
 
 
 ngx_http_output_header_filter_pt  ngx_http_guardrail_next_header_filter;
 ngx_http_output_body_filter_pt    ngx_http_guardrail_next_body_filter;
+
+static ngx_http_output_body_filter_pt  ngx_http_guardrail_next_output;
 
 
 ngx_int_t
@@ -304,7 +309,8 @@ ngx_http_guardrail_fmt_detail(guardrail_fmt_t *f,
 
     case GUARDRAIL_MAX_RECORD_SIZE:
 
-        ngx_http_guardrail_fmt_sentence(f, "Record ", ctx->body.nd.records,
+        ngx_http_guardrail_fmt_sentence(f, "Record ",
+                                   guardrail_body_record_count(&ctx->body),
                                         " reached ");
         ngx_http_guardrail_fmt_sentence(f, "", ctx->observed, " bytes");
         ngx_http_guardrail_fmt_sentence(f, ", at most ", ctx->limit,
@@ -329,6 +335,23 @@ ngx_http_guardrail_fmt_detail(guardrail_fmt_t *f,
                                         " bytes of the backend's memory");
         ngx_http_guardrail_fmt_sentence(f, ", at most ", ctx->limit,
                                         " are allowed.");
+        break;
+
+    case GUARDRAIL_JSON_DEPTH:
+    case GUARDRAIL_JSON_KEYS:
+    case GUARDRAIL_JSON_ITEMS:
+    case GUARDRAIL_JSON_TOKENS:
+    case GUARDRAIL_JSON_KEY:
+    case GUARDRAIL_JSON_STRING:
+    case GUARDRAIL_JSON_NUMBER:
+
+        guardrail_fmt_text(f, "The JSON in the body reached ");
+        guardrail_fmt_u64(f, ctx->observed);
+        guardrail_fmt_text(f, " ");
+        guardrail_fmt_text(f, guardrail_rc_info(ctx->rc)->unit);
+        guardrail_fmt_text(f, ngx_http_guardrail_json_where(ctx->rc));
+        ngx_http_guardrail_fmt_sentence(f, ", at most ", ctx->limit,
+                                        " are accepted.");
         break;
 
     case GUARDRAIL_MIN_RATE:
@@ -381,6 +404,35 @@ ngx_http_guardrail_fmt_detail(guardrail_fmt_t *f,
 }
 
 
+static const char *
+ngx_http_guardrail_json_where(guardrail_rc_e rc)
+{
+    switch (rc) {
+
+    case GUARDRAIL_JSON_DEPTH:
+        return " of nesting";
+
+    case GUARDRAIL_JSON_KEYS:
+        return " in one object";
+
+    case GUARDRAIL_JSON_ITEMS:
+        return " in one array";
+
+    case GUARDRAIL_JSON_TOKENS:
+        return " in one record";
+
+    case GUARDRAIL_JSON_KEY:
+        return " in one key";
+
+    case GUARDRAIL_JSON_STRING:
+        return " in one string";
+
+    default: /* GUARDRAIL_JSON_NUMBER */
+        return " in one number";
+    }
+}
+
+
 static void
 ngx_http_guardrail_fmt_sentence(guardrail_fmt_t *f, const char *before,
     uint64_t n, const char *after)
@@ -404,17 +456,6 @@ ngx_http_guardrail_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 
     ctx = ngx_http_guardrail_find_ctx(r);
 
-    if (ctx && ctx->quotas) {
-
-        /* the backend is done, though the client may read on for minutes */
-
-        for (cl = in; cl; cl = cl->next) {
-            if (cl->buf->last_buf) {
-                ngx_http_guardrail_release_levels(ctx);
-            }
-        }
-    }
-
     if (ctx == NULL || ctx->answer == NULL) {
         return ngx_http_guardrail_next_body_filter(r, in);
     }
@@ -437,4 +478,49 @@ ngx_http_guardrail_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
     out.next = NULL;
 
     return ngx_http_guardrail_next_body_filter(r, &out);
+}
+
+
+/*
+ * Our body filter stands behind the one that copies, which brings what it
+ * reads from a file only as fast as the client reads.  This one is put before
+ * all others by each worker, so it sees what leaves the content handler.
+ */
+
+void
+ngx_http_guardrail_watch_output(void)
+{
+    if (ngx_http_top_body_filter != ngx_http_guardrail_output) {
+        ngx_http_guardrail_next_output = ngx_http_top_body_filter;
+        ngx_http_top_body_filter = ngx_http_guardrail_output;
+    }
+}
+
+
+static ngx_int_t
+ngx_http_guardrail_output(ngx_http_request_t *r, ngx_chain_t *in)
+{
+    ngx_chain_t               *cl;
+    ngx_http_guardrail_ctx_t  *ctx;
+
+    if (r != r->main) {
+        return ngx_http_guardrail_next_output(r, in);
+    }
+
+    for (cl = in; cl; cl = cl->next) {
+
+        if (!cl->buf->last_buf) {
+            continue;
+        }
+
+        /* the backend is done, though the client may read on for minutes */
+
+        ctx = ngx_http_guardrail_find_ctx(r);
+
+        if (ctx) {
+            ngx_http_guardrail_release_levels(ctx);
+        }
+    }
+
+    return ngx_http_guardrail_next_output(r, in);
 }

@@ -241,7 +241,7 @@ ngx_http_guardrail_measured(ngx_http_guardrail_ctx_t *ctx,
     switch (unit) {
 
     case GUARDRAIL_UNIT_RECORDS:
-        return ctx->body.nd.records;
+        return guardrail_body_record_count(&ctx->body);
 
     case GUARDRAIL_UNIT_BYTES:
         return ctx->body.wire;
@@ -359,9 +359,10 @@ ngx_http_guardrail_refuse_rate(ngx_http_guardrail_ctx_t *ctx,
 
         /* what was charged of it is not what was there before it */
 
-        if (item->counted >= wanted
-            && rate->limit.unit != GUARDRAIL_UNIT_REQUESTS && !ctx->declared
-            && ctx->mode == NGX_HTTP_GUARDRAIL_ON)
+        if (rate->limit.unit == GUARDRAIL_UNIT_REQUESTS
+            ? item->charged
+            : (item->counted >= wanted && !ctx->declared
+               && ctx->mode == NGX_HTTP_GUARDRAIL_ON))
         {
             used = (used > wanted) ? used - wanted : 0;
         }

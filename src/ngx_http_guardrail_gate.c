@@ -100,7 +100,7 @@ ngx_http_guardrail_preaccess_handler(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    limits.records = (unsigned) ngx_http_guardrail_counts_records(r, ctx, 1);
+    ngx_http_guardrail_quota_limits(r, ctx, 1, &limits);
 
     if (ngx_http_guardrail_judge_head(r, ctx, glcf, &limits, declared)
         != GUARDRAIL_OK)
@@ -294,7 +294,9 @@ static ngx_int_t
 ngx_http_guardrail_judge(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
     ngx_uint_t late, off_t length)
 {
-    guardrail_body_limits_t  limits;
+    void                     *block;
+    size_t                    size;
+    guardrail_body_limits_t   limits;
 
     if (ngx_http_guardrail_eval_limits(r, ctx->conf, ctx->mode, 0, &limits)
         != NGX_OK)
@@ -304,8 +306,7 @@ ngx_http_guardrail_judge(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
     }
 
     if (r == r->main) {
-        limits.records = (unsigned) ngx_http_guardrail_counts_records(r, ctx,
-                                                                      0);
+        ngx_http_guardrail_quota_limits(r, ctx, 0, &limits);
     }
 
     if (ngx_http_guardrail_judge_head(r, ctx, ctx->conf, &limits, length)
@@ -335,6 +336,17 @@ ngx_http_guardrail_judge(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
 
     guardrail_body_init(&ctx->body, &limits, ngx_http_guardrail_worker.ndjson,
                         &ctx->alloc);
+
+    size = guardrail_body_block(&limits);
+
+    if (size) {
+        block = ngx_palloc(r->pool, size);
+        if (block == NULL) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        guardrail_body_use(&ctx->body, &ngx_http_guardrail_worker.ops, block);
+    }
 
     if (r == r->main) {
         ctx->body.meter = ngx_http_guardrail_meter(ctx);

@@ -150,8 +150,6 @@ ngx_http_guardrail_judge_late(ngx_http_request_t *r,
 
     guardrail_body_close(&ctx->body);
 
-    ngx_http_guardrail_release_uploads(ctx);
-
     ctx->judged = (ctx->mode == NGX_HTTP_GUARDRAIL_ON);
 
     return NGX_OK;

@@ -53,8 +53,7 @@ static void ngx_http_guardrail_release(ngx_http_guardrail_ctx_t *ctx,
 uint64_t
 ngx_http_guardrail_estimate(ngx_http_guardrail_ctx_t *ctx)
 {
-    return guardrail_mul_sat(ctx->body.decoded, ctx->conf->memory_factor)
-           / 1000;
+    return guardrail_body_estimate(&ctx->body);
 }
 
 
@@ -238,6 +237,13 @@ ngx_http_guardrail_try(ngx_http_guardrail_ctx_t *ctx,
         zone->z.head->stats.full++;
 
     } else {
+
+        /* its place at all levels is that of its first attempt */
+
+        if (place->ticket == 0 && item->quota->queue) {
+            place->ticket = guardrail_level_ticket_locked(&zone->z);
+        }
+
         want.amount = item->amount;
         want.limit = item->rate.limit.value;
         want.ticket = place->ticket;

@@ -53,6 +53,9 @@
 #define NGX_HTTP_GUARDRAIL_FORMAT_AUTO    0
 #define NGX_HTTP_GUARDRAIL_FORMAT_NONE    1
 #define NGX_HTTP_GUARDRAIL_FORMAT_NDJSON  2
+#define NGX_HTTP_GUARDRAIL_FORMAT_JSON    3
+#define NGX_HTTP_GUARDRAIL_FORMAT_SEQ     4
+#define NGX_HTTP_GUARDRAIL_FORMAT_CSV     5
 
 
 /*
@@ -93,6 +96,8 @@ typedef struct {
     ngx_http_guardrail_value_t        ratio_floor;
     ngx_http_guardrail_value_t        max_records;
     ngx_http_guardrail_value_t        max_record_size;
+    ngx_http_guardrail_value_t        max_memory;
+    guardrail_body_json_t            *json;         /* or NULL */
 
     ngx_flag_t                        buffering;
     ngx_uint_t                        encodings;        /* mask of codings */
@@ -104,7 +109,9 @@ typedef struct {
     ngx_http_guardrail_tenant_t      *tenant;
     ngx_array_t                      *quotas;       /* of .._quota_t */
     ngx_flag_t                        headers;
-    ngx_uint_t                        memory_factor;    /* thousandths */
+    ngx_uint_t                        memory_factor;    /* thousandths, */
+                                                    /* 0: CPython's model */
+    ngx_uint_t                        per_record;
 
     ngx_array_t                      *args;
     ngx_array_t                      *windows;
@@ -306,6 +313,9 @@ off_t ngx_http_guardrail_early_bound(ngx_http_guardrail_loc_conf_t *glcf);
 
 /* head */
 
+char *ngx_http_guardrail_set_json(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
 char *ngx_http_guardrail_set_types(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 
@@ -490,6 +500,10 @@ ngx_int_t ngx_http_guardrail_header_filter(ngx_http_request_t *r);
 ngx_int_t ngx_http_guardrail_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
 
+/* the end of a response, as its content handler gives it; in each worker */
+
+void ngx_http_guardrail_watch_output(void);
+
 
 /* worker */
 
@@ -500,6 +514,7 @@ ngx_int_t ngx_http_guardrail_body_filter(ngx_http_request_t *r,
 typedef struct {
     int64_t                           left;         /* of this pass */
     const guardrail_ndjson_ops_t     *ndjson;
+    guardrail_body_ops_t              ops;
     u_char                            scratch[GUARDRAIL_BODY_QUANTUM];
     u_char                            read[NGX_HTTP_GUARDRAIL_READ];
 } ngx_http_guardrail_worker_t;

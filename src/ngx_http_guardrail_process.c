@@ -62,6 +62,8 @@ ngx_http_guardrail_init_zones(ngx_cycle_t *cycle)
         ngx_http_guardrail_start = 0;
     }
 
+    ngx_http_guardrail_watch_output();
+
     ngx_http_guardrail_dummy.fd = (ngx_socket_t) -1;
 
     zones = gmcf->zones.elts;
@@ -279,7 +281,10 @@ ngx_http_guardrail_sweep_slots(ngx_http_guardrail_zone_t *zone)
         pid = s->pid;
         start = s->start;
 
-        if (pid == 0 || pid == (uint32_t) ngx_pid
+        /* a killed one may have had our number */
+
+        if (pid == 0
+            || (pid == (uint32_t) ngx_pid && start == ngx_http_guardrail_start)
             || ngx_http_guardrail_alive((ngx_pid_t) pid, start))
         {
             continue;

@@ -86,9 +86,12 @@ ngx_http_guardrail_admit(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
 
     for (i = 0; i < q->items.nelts; i++) {
 
-        if (items[i].rate.limit.unit != GUARDRAIL_UNIT_UPLOADS
-            && (!q->streams
-                || items[i].rate.limit.unit != GUARDRAIL_UNIT_CONCURRENCY))
+        /* one that was read before is no upload any more */
+
+        if ((items[i].rate.limit.unit != GUARDRAIL_UNIT_UPLOADS
+             || ctx->complete)
+            && (items[i].rate.limit.unit != GUARDRAIL_UNIT_CONCURRENCY
+                || !q->streams))
         {
             continue;
         }
@@ -547,9 +550,10 @@ ngx_http_guardrail_admit_length(ngx_http_guardrail_ctx_t *ctx, off_t length)
 }
 
 
-ngx_uint_t
-ngx_http_guardrail_counts_records(ngx_http_request_t *r,
-    ngx_http_guardrail_ctx_t *ctx, ngx_uint_t constant)
+void
+ngx_http_guardrail_quota_limits(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx, ngx_uint_t constant,
+    guardrail_body_limits_t *limits)
 {
     ngx_str_t                    s;
     ngx_uint_t                   i;
@@ -557,18 +561,20 @@ ngx_http_guardrail_counts_records(ngx_http_request_t *r,
     ngx_http_guardrail_quota_t  *quota;
 
     if (ctx->conf->quotas == NULL) {
-        return 0;
+        return;
     }
 
     quota = ctx->conf->quotas->elts;
 
     for (i = 0; i < ctx->conf->quotas->nelts; i++) {
 
-        if (quota[i].limit.unit != GUARDRAIL_UNIT_RECORDS) {
+        limit = quota[i].limit;
+
+        if (limit.unit != GUARDRAIL_UNIT_RECORDS
+            && limit.unit != GUARDRAIL_UNIT_MEMORY)
+        {
             continue;
         }
-
-        limit = quota[i].limit;
 
         if (quota[i].cv) {
 
@@ -578,18 +584,22 @@ ngx_http_guardrail_counts_records(ngx_http_request_t *r,
 
             if (constant
                 || ngx_http_complex_value(r, quota[i].cv, &s) != NGX_OK
-                || guardrail_limit_parse(&limit, GUARDRAIL_UNIT_RECORDS,
-                                         s.data, s.len)
+                || guardrail_limit_parse(&limit, limit.unit, s.data, s.len)
                    != GUARDRAIL_LIMIT_OK)
             {
                 continue;
             }
         }
 
-        if (limit.value != GUARDRAIL_NO_LIMIT) {
-            return 1;
+        if (limit.value == GUARDRAIL_NO_LIMIT) {
+            continue;
+        }
+
+        if (limit.unit == GUARDRAIL_UNIT_RECORDS) {
+            limits->records = 1;
+
+        } else {
+            limits->estimate = 1;
         }
     }
-
-    return 0;
 }

@@ -305,12 +305,13 @@ void ngx_http_guardrail_settle_refused(ngx_http_guardrail_ctx_t *ctx);
 void ngx_http_guardrail_settle(ngx_http_guardrail_ctx_t *ctx);
 
 /*
- * A quota of records is in force: the format must be known.  constant: of
- * those without variables.
+ * What the quotas of the location must know of a body: its records, what it
+ * costs.  constant: only those without variables.
  */
 
-ngx_uint_t ngx_http_guardrail_counts_records(ngx_http_request_t *r,
-    ngx_http_guardrail_ctx_t *ctx, ngx_uint_t constant);
+void ngx_http_guardrail_quota_limits(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx, ngx_uint_t constant,
+    guardrail_body_limits_t *limits);
 
 /*
  * A rate that does not admit: item->rc says how, wanted is what it did not

@@ -118,9 +118,12 @@ ngx_http_guardrail_excess(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx)
         return ngx_http_guardrail_refuse(r, ctx);
     }
 
+    /* nobody sees the end of a body that passes uninspected */
+
     ctx->inspect = 0;
 
     ngx_http_guardrail_unwatch_pace(ctx);
+    ngx_http_guardrail_release_uploads(ctx);
 
     if (!ctx->would) {
         ctx->would = 1;

@@ -82,6 +82,8 @@ ngx_http_guardrail_init_worker(ngx_cycle_t *cycle)
 
     ngx_http_guardrail_worker.left = NGX_HTTP_GUARDRAIL_BUDGET;
     ngx_http_guardrail_worker.ndjson = guardrail_ndjson_select();
+    ngx_http_guardrail_worker.ops.json = guardrail_json_select();
+    ngx_http_guardrail_worker.ops.csv = guardrail_csv_select();
 
     return ngx_http_guardrail_init_zones(cycle);
 }

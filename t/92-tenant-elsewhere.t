@@ -36,7 +36,7 @@ my $parts = <<'HTTP';
         ~^big    large;
     }
 
-    log_format v '$http_x_id $uri [$guardrail_tenant] $class $status';
+    log_format v '$http_x_id $uri [$guardrail_tenant] $class $status $guardrail_verdict';
     access_log %%DIR%%/v.log v;
 
     guardrail on;
@@ -74,6 +74,9 @@ my $server = <<'SERVER';
 
     location /off {
         guardrail off;
+        if ($guardrail_tenant = nobody) {
+            return 403;
+        }
         proxy_pass http://%%BACKEND%%;
     }
 
@@ -151,6 +154,26 @@ subtest 'in keys of other modules' => sub {
     is(shown('/', 'bigone'), '/ [bigone] large 200', 'map');
     is($backend->last->{headers}{'x-tenant'}, 'bigone', 'proxy_set_header');
     is(shown('/off', 'bigone'), '/off [bigone] large 200', 'without a guard');
+};
+
+
+subtest 'where the guard is off' => sub {
+    my $c = $t->h1;
+
+    $id++;
+    $c->send("POST /off HTTP/1.1\r\nHost: a\r\nX-User: a\r\nX-Id: $id\r\n"
+             . "Content-Length: 100000\r\n\r\n" . 'x' x 50000);
+    $c->drain;
+    $c->close;
+
+    my $line = wait_until {
+        my ($shown) = map { /^$id (.*)\z/ ? $1 : () } $t->access_log('v.log');
+
+        return $shown;
+    };
+
+    is($line, '/off [a] plain 400 off', 'a client that leaves');
+    is(0 + $t->log_lines(qr/guardrail: aborted/), 0, 'is not told of');
 };
 
 
@@ -248,6 +271,6 @@ sub shown {
     return wait_until {
         my ($shown) = map { /^$id (.*)\z/ ? $1 : () } $t->access_log('v.log');
 
-        return $shown;
+        return $shown && $shown =~ s/ \w+\z//r;
     };
 }

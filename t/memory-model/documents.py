@@ -215,6 +215,11 @@ def nested(depth, count):
     return times(b'[' * depth + b']' * depth, count)
 
 
+def dicts(depth):
+    return b'{"a":' * depth + b'0' \
+        + b',"b":0,"c":0,"d":0,"e":0,"f":0}' * depth
+
+
 LITERALS = (b'true', b'false', b'null')
 
 
@@ -288,6 +293,7 @@ DOCUMENTS = [
     ('lists of 1 to 20', 'document', lambda: dumps(
         [[0] * (i % 20 + 1) for i in range(10000)])),
     ('nested 900 deep, often', 'document', lambda: nested(900, 30)),
+    ('dicts in dicts, of 6 keys', 'document', lambda: dicts(80)),
     ('mostly white space', 'document', lambda: dumps(
         [{'a': i, 'b': [i]} for i in range(3000)], indent=20)),
     ('rows of a table', 'document', lambda: table(7800)),

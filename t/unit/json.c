@@ -931,6 +931,23 @@ test_sizes(void)
 
         tap_ok(pass, "one large element: %s", large[k]);
     }
+
+    /* elements side by side */
+
+    no_limits(&limits, TEXT);
+    pass = 1;
+
+    for (n = 60; n < 260; n++) {
+        memset(body, ' ', sizeof(body));
+        body[0] = '[';
+        memcpy(body + n, (n & 1) ? "1,111\"aa\",1" : "2,\"b\"22 ,1  ", 12);
+        body[300] = ']';
+
+        judge(&limits, body, 301, &m);
+        pass &= check_all(body, 301, &limits, &m);
+    }
+
+    tap_ok(pass, "elements side by side");
 }
 
 
@@ -1078,7 +1095,7 @@ test_exhaustive(void)
                 memset(body + 126 + len, 'b', 80);
                 body[0] = '[';
                 body[104] = (n & 1) ? '[' : ',';
-                body[121] = (n & 2) ? '"' : '{';
+                body[121] = "\"{ "[n / 2 % 3];
                 body[126 + len + 5] = '"';
                 body[126 + len + 9] = '\n';
 

@@ -63,6 +63,8 @@ typedef struct {
 static void test_size(void);
 static void test_objects(void);
 static void test_growth(void);
+static void test_spare_tables(void);
+static void add_members(unsigned n);
 static void test_transients(void);
 static void test_escapes(void);
 static void test_texts(void);
@@ -191,6 +193,7 @@ main(void)
     test_size();
     test_objects();
     test_growth();
+    test_spare_tables();
     test_transients();
     test_escapes();
     test_texts();
@@ -269,8 +272,70 @@ test_growth(void)
     }
 
     for (i = 0; i < sizeof(dicts) / sizeof(dicts[0]); i++) {
-        tap_is_u64(dict_of(dicts[i][0]), 64 + 120 + dicts[i][1],
+        /* the first table stays, for another dict */
+
+        tap_is_u64(dict_of(dicts[i][0]), 64 + 120 + dicts[i][1]
+                                         + (dicts[i][0] > 5 ? 120 : 0),
                    "a dict of %" PRIu64, dicts[i][0]);
+    }
+}
+
+
+/* up to 80 tables of the smallest size are kept for other dicts */
+
+static void
+test_spare_tables(void)
+{
+    unsigned  i;
+    uint64_t  live;
+
+    guardrail_json_memory_init(&m, DOC);
+
+    for (i = 0; i < 100; i++) {
+        add_members(5);
+    }
+
+    tap_is_u64(m.live, 100 * (64 + 120), "100 dicts of 5");
+
+    for (i = 0; i < 100; i++) {
+        add_members(1);
+        guardrail_json_memory_close(&m);
+    }
+
+    /* each is a member of the next one, whose sixth is there already */
+
+    tap_is_u64(m.live, 100 * (64 + 208) + 80 * 120, "80 tables are kept");
+
+    live = m.live;
+
+    for (i = 0; i < 80; i++) {
+        guardrail_json_memory_open(&m, 1);
+        guardrail_json_memory_literal(&m);
+        guardrail_json_memory_close(&m);
+    }
+
+    tap_is_u64(m.live, live + 80 * 64, "and used again");
+
+    guardrail_json_memory_open(&m, 1);
+    guardrail_json_memory_literal(&m);
+
+    tap_is_u64(m.live, live + 81 * 64 + 120, "until there are none");
+}
+
+
+/* so many members for the innermost dict, a new one if it is full */
+
+static void
+add_members(unsigned n)
+{
+    unsigned  i;
+
+    if (n == 5) {
+        guardrail_json_memory_open(&m, 1);
+    }
+
+    for (i = 0; i < n; i++) {
+        guardrail_json_memory_literal(&m);
     }
 }
 
@@ -302,6 +367,43 @@ test_transients(void)
                1000 + str(1000) + 24 + 33 + 1000 + CALL,
                "those of a float as well");
 
+    /*
+     * Whether a key came twice in its object is not known, only that it came
+     * before: the dict's table may grow at any later member.
+     */
+
+    b.len = 0;
+    bytes_text(&b, "{\"a\":[],\"a\":[]");
+
+    for (i = 1; i < 11; i++) {
+        bytes_text(&b, ",\"");
+        bytes_byte(&b, 'a' + i);
+        bytes_text(&b, "\":[]");
+    }
+
+    bytes_text(&b, "}");
+
+    tap_is_u64(objects(b.p, b.len),
+               64 + 400 + 400 + 2 * 120 + 12 * 56 + 208,
+               "a key that came twice makes a dict grow later");
+
+    /* the same of the memo, for an escape */
+
+    b.len = 0;
+    bytes_text(&b, "[{\"\\u0061\":0},{\"a\":0}");
+
+    for (i = 1; i < 11; i++) {
+        bytes_text(&b, ",{\"");
+        bytes_byte(&b, 'a' + i);
+        bytes_text(&b, "\":0}");
+    }
+
+    bytes_text(&b, "]");
+
+    tap_is_u64(objects(b.p, b.len),
+               56 + 16 * 8 + 12 * 64 + 11 * 120 + 400 + 208,
+               "a key that may be another makes the memo grow later");
+
     /* a key that is known is made before it is looked up */
 
     b.len = 0;
@@ -326,7 +428,7 @@ test_transients(void)
         bytes_text(&b, i < 5 ? "\":0," : "\":0}");
     }
 
-    tap_is_u64(objects(b.p, b.len), 64 + 120 + 208 + 208,
+    tap_is_u64(objects(b.p, b.len), 64 + 2 * 120 + 208 + 208,
                "two tables while a dict grows");
 
     bytes_free(&b);
@@ -724,6 +826,25 @@ test_join_late(void)
     tap_ok(after >= before && after - before < before / 20,
            "also one by one: %" PRIu64, after);
 
+    /* the number lives in three copies, beside all records */
+
+    b.len = 0;
+
+    for (i = 0; i < 100; i++) {
+        bytes_text(&b, "[\"ab\"]\n");
+    }
+
+    bytes_text(&b, "[0.");
+    bytes_fill(&b, '1', 3000);
+    bytes_text(&b, "\n");
+
+    before = estimate(DOC, b.p, b.len);
+    after = estimate(RECORD, b.p, b.len);
+
+    tap_ok(after >= before && after - before < before / 20,
+           "what lives for a moment counts beside them: %" PRIu64
+           ", as one %" PRIu64, after, before);
+
     /* a number that lives twice for a moment */
 
     b.len = 0;
@@ -848,7 +969,7 @@ test_events_that_cannot_be(void)
     guardrail_json_memory_string(&m, (const uint8_t *) "ab\\", 3);
     guardrail_json_memory_record_end(&m, 4);
 
-    tap_is_u64(m.kept, 56 + 32 + 64 + 51,
+    tap_is_u64(m.kept, 56 + 32 + 64 + 120 + 51,
                "a record that ends in a string keeps it");
     tap_ok(m.depth == 0 && m.live == 0, "and is over");
 }

@@ -112,6 +112,11 @@ judge_no_limits(guardrail_body_limits_t *l, guardrail_coding_e coding)
     l->format = GUARDRAIL_FORMAT_NONE;
     l->coding = coding;
     l->records = 0;
+    l->max_memory = GUARDRAIL_NO_LIMIT;
+    l->memory_factor = 0;
+    l->per_record = 0;
+    l->estimate = 0;
+    memset(&l->json, 0, sizeof(l->json));
 }
 
 

@@ -46,11 +46,11 @@ guardrail_body_init(guardrail_body_t *b, const guardrail_body_limits_t *limits,
     nl.max_records = limits->max_records;
     nl.max_lines = guardrail_ndjson_max_lines(limits->max_records);
     nl.max_record_size = limits->max_record_size;
-    nl.refuse_utf16 = (limits->max_records != GUARDRAIL_NO_LIMIT
-                       || limits->max_record_size != GUARDRAIL_NO_LIMIT
-                       || limits->records);
+    nl.refuse_utf16 = guardrail_body_in_force(limits);
 
     guardrail_ndjson_init(&b->nd, ops, &nl);
+
+    b->memory_bound = guardrail_body_memory_bound(limits);
 
     if (b->codec == NULL && limits->coding != GUARDRAIL_CODING_IDENTITY) {
         b->error = "the content coding is not built in";

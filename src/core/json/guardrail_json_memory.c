@@ -42,6 +42,7 @@ guardrail_json_memory_reset(guardrail_json_memory_t *m)
     m->peak = 0;
     m->keys = 0;
     m->keys_room = 0;
+    m->unsure = 0;
     m->depth = 0;
     m->length = 0;
     m->string.within = 0;
@@ -75,6 +76,8 @@ guardrail_json_memory_open(guardrail_json_memory_t *m, unsigned object)
         m->kinds[depth / 64] &= ~bit;
     }
 
+    m->twice[depth / 64] &= ~bit;
+
     m->stack[depth].used = 0;
     m->stack[depth].room = 0;
 }
@@ -93,16 +96,19 @@ guardrail_json_memory_close(guardrail_json_memory_t *m)
 
 
 /*
- * The innermost container gets one more: for a dict, each member is a new
- * one.  A container that has more than fit into 32 bits goes on to grow as
- * one of that size.
+ * The innermost container gets one more.  For a dict each member is a new one
+ * here; if a key came twice, the dict is smaller than that and grows later,
+ * when more is alive: the table that it had may always be there still.
+ *
+ * A container that has more than fit into 32 bits goes on to grow as one of
+ * that size.
  */
 
 void
 guardrail_json_memory_value(guardrail_json_memory_t *m)
 {
     uint32_t                            depth;
-    uint64_t                            size;
+    uint64_t                            size, bit;
     guardrail_json_memory_container_t  *c;
 
     depth = m->depth - 1;
@@ -112,10 +118,11 @@ guardrail_json_memory_value(guardrail_json_memory_t *m)
     }
 
     c = &m->stack[depth];
+    bit = (uint64_t) 1 << depth % 64;
 
     if (c->room == 0) {
 
-        if (m->kinds[depth / 64] >> depth % 64 & 1) {
+        if (m->kinds[depth / 64] & bit) {
             size = guardrail_json_memory_table(m, c->used);
 
         } else {
@@ -129,6 +136,10 @@ guardrail_json_memory_value(guardrail_json_memory_t *m)
 
     c->room--;
     c->used += (c->used < UINT32_MAX);
+
+    if (m->twice[depth / 64] & bit) {
+        guardrail_json_memory_old_table(m, c->used);
+    }
 }
 
 

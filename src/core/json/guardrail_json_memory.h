@@ -102,10 +102,11 @@ typedef struct {
     /* this document: bytes of memory */
 
     uint64_t                           live;    /* objects and memo */
-    uint64_t                           memo;    /* the memo alone */
+    uint64_t                           memo;    /* what is freed with it */
     uint64_t                           peak;    /* of live, and transients */
-    uint64_t                           keys;    /* in the memo */
+    uint64_t                           keys;    /* in the memo, or more */
     uint64_t                           keys_room;
+    unsigned                           unsure;  /* they may be fewer */
     guardrail_json_memory_text_t       text;
 
     /* the documents before it, of the same body */
@@ -115,6 +116,7 @@ typedef struct {
     uint64_t                           most;    /* most that one cost */
     uint64_t                           records;
     uint64_t                           room;    /* of the list of them */
+    uint64_t                           spare;   /* small tables, not used */
     guardrail_json_memory_text_t       before;
 
     /* a number that is being read */
@@ -128,6 +130,7 @@ typedef struct {
     uint32_t                           epoch;
     guardrail_json_memory_string_t     string;
     uint64_t                           kinds[GUARDRAIL_JSON_MEMORY_DEPTH / 64];
+    uint64_t                           twice[GUARDRAIL_JSON_MEMORY_DEPTH / 64];
     guardrail_json_memory_container_t  stack[GUARDRAIL_JSON_MEMORY_DEPTH];
 
     uint64_t                           set[GUARDRAIL_JSON_MEMORY_BUCKETS]

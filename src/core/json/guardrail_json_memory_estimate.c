@@ -47,6 +47,14 @@ guardrail_json_memory_record_end(guardrail_json_memory_t *m, uint64_t size)
 
     m->kept += kept;
 
+    /* the memo is cleared; its table, if it is of the smallest, stays */
+
+    if (m->keys_room == GUARDRAIL_PY_SMALLEST
+        && m->spare < GUARDRAIL_PY_SPARE)
+    {
+        m->spare++;
+    }
+
     if (m->room == m->records) {
         room = guardrail_json_memory_list(m->records);
 

@@ -144,6 +144,9 @@ guardrail_json_memory_key_is_new(guardrail_json_memory_t *m)
 
     if (free) {
         *free = tag;
+
+    } else {
+        m->unsure = 1;
     }
 
     return 1;

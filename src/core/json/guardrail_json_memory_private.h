@@ -32,6 +32,11 @@
 #define GUARDRAIL_PY_FLOAT   24
 #define GUARDRAIL_PY_BYTES   33         /* and its length */
 
+/* keys in the smallest table, and how many such tables are not given back */
+
+#define GUARDRAIL_PY_SMALLEST  5
+#define GUARDRAIL_PY_SPARE     80
+
 
 /* bytes as a number, the first one lowest */
 
@@ -140,38 +145,83 @@ guardrail_json_memory_peak(guardrail_json_memory_t *m, uint64_t transient)
 }
 
 
+/* the table of a dict that is full with so many keys and gets one more: 2^n */
+
+static inline unsigned
+guardrail_py_table_log(uint64_t used)
+{
+    /* three times the keys or more, 8 or more */
+
+    return used ? 64 - (unsigned) __builtin_clzll(used * 3 - 1) : 3;
+}
+
+
+/* a head, an index of bytes or wider ones, and two thirds of entries */
+
+static inline uint64_t
+guardrail_py_table(unsigned log)
+{
+    uint64_t  size;
+
+    size = (uint64_t) 1 << log;
+
+    return 32 + (size << ((log >= 8) + (log >= 16) + (log >= 32)))
+           + 16 * (size * 2 / 3);
+}
+
+
 /*
- * A table of a dict that held used keys, no more, and gets another: the new
- * one, and the old one that lives until it is filled.  Returns the number of
- * keys for which the new one has room.
+ * A dict that is full with used keys gets one more: a new table, and the old
+ * one lives until that is filled.  CPython does not give up to 80 tables of
+ * the smallest size back, but keeps them for the next dicts.  Returns the
+ * number of keys for which the new one has room.
  */
 
 static inline uint64_t
 guardrail_json_memory_table(guardrail_json_memory_t *m, uint64_t used)
 {
-    uint64_t  size, bytes, old;
     unsigned  log;
+    uint64_t  bytes;
 
-    /* the least power of two that is 3 * used or more, 8 or more */
+    log = guardrail_py_table_log(used);
+    bytes = guardrail_py_table(log);
 
-    log = used ? 64 - (unsigned) __builtin_clzll(used * 3 - 1) : 3;
-
-    size = (uint64_t) 1 << log;
-    bytes = 32 + (size << ((log >= 8) + (log >= 16) + (log >= 32)))
-            + 16 * (size * 2 / 3);
-
-    old = 0;
-
-    if (used) {
-        log--;
-        old = 32 + ((size / 2) << ((log >= 8) + (log >= 16) + (log >= 32)))
-              + 16 * used;
+    if (used == 0 && m->spare) {
+        m->spare--;
+        bytes = 0;
     }
 
     guardrail_json_memory_peak(m, bytes);
-    m->live += bytes - old;
+    m->live += bytes;
 
-    return size * 2 / 3;
+    if (used == GUARDRAIL_PY_SMALLEST && m->spare < GUARDRAIL_PY_SPARE) {
+        m->spare++;
+
+    } else if (used) {
+        m->live -= guardrail_py_table(log - 1);
+    }
+
+    return ((uint64_t) 1 << log) * 2 / 3;
+}
+
+
+/*
+ * The table before that of a dict of so many keys may be alive still; one of
+ * the smallest is anyway.
+ */
+
+static inline void
+guardrail_json_memory_old_table(guardrail_json_memory_t *m, uint64_t used)
+{
+    unsigned  log;
+
+    /* the next one has twice the size, and the one before it half */
+
+    log = guardrail_py_table_log(used) - 2;
+
+    if (used > GUARDRAIL_PY_SMALLEST && log > 3) {
+        guardrail_json_memory_peak(m, guardrail_py_table(log));
+    }
 }
 
 

@@ -286,14 +286,26 @@ guardrail_json_memory_string_end(guardrail_json_memory_t *m)
 }
 
 
-/* the parser asks its memo for an equal key, and keeps that one */
+/*
+ * The parser asks its memo for an equal key, and keeps that one.  Keys that
+ * are equal but not known to be, for an escape or a full bucket, make the
+ * memo smaller than it is here, as keys that come twice make a dict.
+ */
 
 static void
 guardrail_json_memory_key(guardrail_json_memory_t *m, uint64_t bytes)
 {
-    uint64_t  live;
+    uint32_t  depth;
+
+    m->unsure |= (m->string.size != 0);
 
     if (!guardrail_json_memory_key_is_new(m)) {
+        depth = m->depth - 1;
+
+        if (depth < GUARDRAIL_JSON_MEMORY_DEPTH) {
+            m->twice[depth / 64] |= (uint64_t) 1 << depth % 64;
+        }
+
         guardrail_json_memory_peak(m, bytes);
         return;
     }
@@ -301,12 +313,18 @@ guardrail_json_memory_key(guardrail_json_memory_t *m, uint64_t bytes)
     m->live += bytes;
 
     if (m->keys == m->keys_room) {
-        live = m->live;
         m->keys_room = guardrail_json_memory_table(m, m->keys);
-        m->memo += m->live - live;
+
+        if (m->keys) {
+            m->memo = guardrail_py_table(guardrail_py_table_log(m->keys));
+        }
     }
 
     m->keys++;
+
+    if (m->unsure) {
+        guardrail_json_memory_old_table(m, m->keys);
+    }
 }
 
 

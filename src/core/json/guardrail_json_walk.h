@@ -76,9 +76,9 @@ guardrail_json_walk_items(guardrail_json_fast_t *f, const guardrail_json_t *s,
     starts = m->tokens & segment & ~m->opens;
     largest = f->largest;
 
-    /* two of them side by side look like one */
+    /* two of them side by side look like one, over the block's begin, too */
 
-    if (starts & (bytes << 1)) {
+    if (starts & ((bytes << 1) | f->record)) {
         return 0;
     }
 

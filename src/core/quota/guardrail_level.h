@@ -120,6 +120,13 @@ void guardrail_level_expire_locked(guardrail_zone_t *z, uint64_t now);
 guardrail_level_rc_e guardrail_level_wait_locked(guardrail_zone_t *z,
     guardrail_want_t *want, uint64_t max_waiting, uint32_t *waiter);
 
+/*
+ * The next number in the order of arrival, for one that may come to wait: who
+ * asks before it tries a level is behind nobody who came later.
+ */
+
+uint64_t guardrail_level_ticket_locked(guardrail_zone_t *z);
+
 /* Leaves the line, or gives back what was granted. */
 
 void guardrail_level_leave_locked(guardrail_zone_t *z, uint32_t waiter,

@@ -220,6 +220,21 @@ guardrail_waiter_free(guardrail_zone_t *z, uint32_t i)
 }
 
 
+uint64_t
+guardrail_level_ticket_locked(guardrail_zone_t *z)
+{
+    uint64_t  ticket;
+
+    guardrail_zone_touch(z, &z->head->ticket, sizeof(uint64_t));
+
+    ticket = ++z->head->ticket;
+
+    guardrail_zone_commit(z);
+
+    return ticket;
+}
+
+
 guardrail_level_rc_e
 guardrail_level_wait_locked(guardrail_zone_t *z, guardrail_want_t *want,
     uint64_t max_waiting, uint32_t *waiter)
