@@ -361,11 +361,8 @@ ngx_http_guardrail_fmt_measure(guardrail_fmt_t *f,
 
     case ngx_http_guardrail_var_memory:
 
-        /* where nothing asks for it, nobody has looked at what JSON costs */
-
         guardrail_fmt_u64(f, guardrail_body_estimate(b));
-        return b->limits.memory_factor || b->limits.estimate
-               || b->limits.max_memory != GUARDRAIL_NO_LIMIT;
+        return guardrail_body_has_estimate(b);
 
     default: /* ngx_http_guardrail_var_largest_record */
         guardrail_fmt_u64(f, guardrail_body_largest_record(b));
