@@ -13,6 +13,8 @@
 #   asan     AddressSanitizer, its runtime to be preloaded (see test.sh)
 #   ubsan    undefined behaviour traps, no runtime needed
 #   gcov     counts lines
+#   points   a process can be told to die inside a section of a zone
+#   locks    aborts where a rule of the zones' locks is broken; x86-64 only
 #   clang    the same as release, compiled by clang
 #   static   build/static/nginx under ASan with the module linked in, that under
 #            UBSan too; needs NGINX_SRC
@@ -50,6 +52,16 @@ asan)
 
 ubsan)
     opt="-g -O1 -fsanitize=undefined -fsanitize-undefined-trap-on-error"
+    ;;
+
+points)
+    opt="-g -O1 -DGUARDRAIL_ZONE_POINTS"
+    ld="$dir/points.o"
+    ;;
+
+locks)
+    opt="-g -O1 -fno-omit-frame-pointer"
+    ld="$dir/audit.o @$dir/audit.opt"
     ;;
 
 gcov)
@@ -142,6 +154,17 @@ for f in auto configure src conf contrib man html; do
     fi
 done
 
+# what these link beside the module's own
+
+if [ "$variant" = points ]; then
+    "$cc" -O1 -fPIC -Wall -c -o "$dir/points.o" "$root/t/audit/points.c"
+fi
+
+if [ "$variant" = locks ]; then
+    [ -f "$dir/audit.opt" ] || : > "$dir/audit.opt"
+    [ -f "$dir/audit.o" ] || echo | "$cc" -xc -c -o "$dir/audit.o" -
+fi
+
 cd "$tree"
 
 args=("${keep[@]}" --with-cc="$cc" --builddir=objs
@@ -209,6 +232,25 @@ if [ "$variant" = static ]; then
 
 else
     make -s -j"$jobs" -f objs/Makefile modules 9>&-
+
+    # the list of functions is known now: linked once more
+
+    if [ "$variant" = locks ]; then
+        audit=$root/t/audit
+        mapfile -t room < <(find objs/addon -name '*.o')
+
+        "$audit/locks.sh" options "${room[@]}" > "$dir/audit.opt"
+        "$audit/locks.sh" stubs "${room[@]}" > "$dir/stubs.s"
+        "$cc" -c -o "$dir/stubs.o" "$dir/stubs.s"
+        "$cc" -O1 -mgeneral-regs-only -fPIC -fvisibility=hidden \
+            -Isrc/core -Isrc/event -Isrc/os/unix -Iobjs \
+            -I"$addon/src/core" -c -o "$dir/locks.o" "$audit/locks.c"
+        ld -r -o "$dir/audit.o" "$dir/locks.o" "$dir/stubs.o"
+
+        rm -f objs/*.so
+        make -s -f objs/Makefile modules 9>&-
+    fi
+
     set -- objs/*.so
     out=$dir
 

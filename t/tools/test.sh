@@ -8,14 +8,14 @@
 #
 #     t/tools/test.sh [STAGE...]
 #
-# Stages: build unit check fuzz release asan ubsan.  FUZZ_SECONDS is 20.
+# Stages: build unit check fuzz release locks asan ubsan.  FUZZ_SECONDS is 20.
 
 set -eu
 
 cd "$(dirname "$0")/../.."
 root=$PWD
 out=$root/build/test
-stages=${*:-build unit check fuzz release asan ubsan}
+stages=${*:-build unit check fuzz release locks asan ubsan}
 began=$SECONDS
 
 t/tools/deps.sh build test
@@ -68,15 +68,15 @@ prepare() {
 }
 
 
-# every t/*.t, with the environment that is given; a test whose file has a
-# line "# no-STAGE" is left out
+# every t/*.t, or those that hold $only, with the environment that is given; a
+# test whose file has a line "# no-STAGE" is left out
 
 add_tests() {
     local stage=$1 f
     shift
 
     for f in t/*.t; do
-        if ! grep -q "^# no-$stage\b" "$f"; then
+        if ! grep -q "^# no-$stage\b" "$f" && grep -q "${only:-}" "$f"; then
             add "$stage" "$(basename "$f" .t)" tap env "$@" perl "$f"
         fi
     done
@@ -143,6 +143,20 @@ for stage in $stages; do
         add_tests release \
             TEST_MODULE="$root/build/ngx_http_guardrail_module.so"
         run release 2
+        ;;
+
+    locks)
+
+        # the rules of the zones' locks, over the tests of quotas
+
+        if [ "$(uname -m)" = x86_64 ]; then
+            if prepare locks t/tools/build.sh locks; then
+                only=guardrail_quota add_tests locks \
+                    TEST_MODULE="$root/build/locks/ngx_http_guardrail_module.so"
+            fi
+
+            run locks 2
+        fi
         ;;
 
     asan)

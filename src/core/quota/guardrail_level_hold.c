@@ -107,28 +107,31 @@ guardrail_level_hold_locked(guardrail_zone_t *z, uint32_t lease, uint32_t end,
 void
 guardrail_level_expire_locked(guardrail_zone_t *z, uint64_t now)
 {
-    uint32_t                second, budget;
+    uint32_t                s, second, budget;
     guardrail_zone_head_t  *head;
 
     head = z->head;
     second = (uint32_t) (now / 1000);
     budget = GUARDRAIL_LEVEL_EXPIRES;
 
-    /* each of the wheel's lists once, however long nobody looked */
+    /*
+     * Each of the wheel's lists once, however long nobody looked; without
+     * budget the next call begins with those that are empty by now.
+     */
 
-    if (second > head->expired
-        && second - head->expired > GUARDRAIL_ZONE_WHEEL)
-    {
-        guardrail_zone_touch(z, &head->expired, sizeof(uint32_t));
-        head->expired = second - GUARDRAIL_ZONE_WHEEL;
-        guardrail_zone_commit(z);
+    s = head->expired;
+
+    if (second > s && second - s > GUARDRAIL_ZONE_WHEEL) {
+        s = second - GUARDRAIL_ZONE_WHEEL;
     }
 
-    while (head->expired < second
-           && guardrail_hold_wheel(z, head->expired + 1, now, &budget))
-    {
+    while (s < second && guardrail_hold_wheel(z, s + 1, now, &budget)) {
+        s++;
+    }
+
+    if (s >= second && head->expired < second) {
         guardrail_zone_touch(z, &head->expired, sizeof(uint32_t));
-        head->expired++;
+        head->expired = second;
         guardrail_zone_commit(z);
     }
 
