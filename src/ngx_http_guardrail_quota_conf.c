@@ -12,6 +12,10 @@
 #define NGX_HTTP_GUARDRAIL_TIMEOUT     10000    /* ms */
 #define NGX_HTTP_GUARDRAIL_HOLD        10000    /* ms */
 
+/* a hold ends with the second that its time ends in */
+
+#define NGX_HTTP_GUARDRAIL_MAX_HOLD    (GUARDRAIL_LEVEL_MAX_HOLD - 1)
+
 
 static char *ngx_http_guardrail_quota_limit(ngx_conf_t *cf,
     ngx_http_guardrail_quota_t *quota, ngx_str_t *text);
@@ -219,12 +223,12 @@ ngx_http_guardrail_quota_params(ngx_conf_t *cf,
                 goto invalid;
             }
 
-            if (n > GUARDRAIL_LEVEL_MAX_HOLD * 1000) {
+            if (n > NGX_HTTP_GUARDRAIL_MAX_HOLD * 1000) {
                 ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                    "invalid parameter \"%V\" in \"%V\" "
                                    "directive, \"hold\" must be at most %ds",
                                    &value[i], &value[0],
-                                   GUARDRAIL_LEVEL_MAX_HOLD);
+                                   NGX_HTTP_GUARDRAIL_MAX_HOLD);
                 return NGX_CONF_ERROR;
             }
 

@@ -357,15 +357,13 @@ ngx_http_guardrail_fmt_measure(guardrail_fmt_t *f,
 
     case ngx_http_guardrail_var_json_depth:
         guardrail_fmt_u64(f, b->json ? b->json->deepest : 0);
-        return b->json != NULL;
+        return b->json && b->format != GUARDRAIL_FORMAT_NONE
+               && b->format != GUARDRAIL_FORMAT_CSV;
 
     case ngx_http_guardrail_var_memory:
 
-        /* where nothing asks for it, nobody has looked at what JSON costs */
-
         guardrail_fmt_u64(f, guardrail_body_estimate(b));
-        return b->limits.memory_factor || b->limits.estimate
-               || b->limits.max_memory != GUARDRAIL_NO_LIMIT;
+        return guardrail_body_has_estimate(b);
 
     default: /* ngx_http_guardrail_var_largest_record */
         guardrail_fmt_u64(f, guardrail_body_largest_record(b));

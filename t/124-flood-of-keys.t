@@ -80,7 +80,7 @@ sub flood {
                 $length = $1 if $line =~ /^Content-Length: (\d+)/;
             }
 
-            read $s, my $body, $length;
+            read $s, $line, $length;
             $count{$status}++;
         }
     }

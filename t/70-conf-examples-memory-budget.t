@@ -20,12 +20,12 @@ my $backend = $t->backend;
 
 $t->start(example('memory-budget.conf'));
 
-# 31.5 MB of rows, which are taken for 315 MB: six fit into 2g, and two into
+# 19.7 MB of rows, which are taken for 315 MB: six fit into 2g, and two into
 # the share of a tenant
 
 my $row = '{"a":"' . unpack('H*', pseudo_random(1000, 7)) . "\"}\n";
-my $rows = gzip($row x 15_700, level => 1);
-my $memory = 15_700 * length($row) * 10;
+my $rows = gzip($row x 9_820, level => 1);
+my $memory = 9_820 * length($row) * 16;
 
 sub upload {
     my ($key, $body, @coding) = @_;
@@ -41,7 +41,7 @@ my @gzip = ('Content-Encoding', 'gzip');
 
 is(upload('a', $rows, @gzip)->read->status, 200, 'an upload');
 
-my $r = $t->post('/ingest', gzip($row x 16_800, level => 1),
+my $r = $t->post('/ingest', gzip($row x 10_500, level => 1),
                  encoding => 'gzip');
 
 is($r->status, 413, 'one that is larger than may be');
@@ -103,7 +103,7 @@ my @log = $t->wait_access_log(11, 'example-access.log');
 
 ok((grep { m{ 200 "[0-9a-f]{16}" pass "-" \d+ $memory 0\.000 } } @log),
    'the memory that an upload was taken to cost');
-ok((grep { m{ 200 "[0-9a-f]{16}" pass "-" 8 80 \d\.\d\d\d } } @log),
+ok((grep { m{ 200 "[0-9a-f]{16}" pass "-" 8 128 \d\.\d\d\d } } @log),
    'and the small one');
 ok((grep { / 503 "[0-9a-f]{16}" reject "tenants-memory" / } @log),
    'and who had more than its share');

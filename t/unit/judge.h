@@ -100,6 +100,15 @@ judge_free(void *opaque, void *p, size_t size, size_t window)
 }
 
 
+/* formats whose scanner is in the state itself */
+
+static const guardrail_format_e  judge_formats[] = {
+    GUARDRAIL_FORMAT_NONE,
+    GUARDRAIL_FORMAT_NDJSON,
+    GUARDRAIL_FORMAT_SNIFF
+};
+
+
 static inline void
 judge_no_limits(guardrail_body_limits_t *l, guardrail_coding_e coding)
 {

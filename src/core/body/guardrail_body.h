@@ -171,6 +171,10 @@ uint64_t guardrail_body_largest_record(const guardrail_body_t *b);
 
 unsigned guardrail_body_has_records(const guardrail_body_t *b);
 
+/* where nothing asks for it, nobody has looked at what JSON costs */
+
+unsigned guardrail_body_has_estimate(const guardrail_body_t *b);
+
 /* bytes that the body takes of its backend's memory, by what has passed */
 
 uint64_t guardrail_body_estimate(const guardrail_body_t *b);

@@ -298,6 +298,16 @@ guardrail_body_has_records(const guardrail_body_t *b)
 }
 
 
+unsigned
+guardrail_body_has_estimate(const guardrail_body_t *b)
+{
+    return b->limits.memory_factor
+           || (b->json && b->json->memory)
+           || b->format == GUARDRAIL_FORMAT_NONE
+           || b->format == GUARDRAIL_FORMAT_CSV;
+}
+
+
 uint64_t
 guardrail_body_estimate(const guardrail_body_t *b)
 {

@@ -25,7 +25,7 @@
 
 /* the longest time of a hold: the walks over a level's holds are bounded */
 
-#define GUARDRAIL_LEVEL_MAX_HOLD  3600      /* s */
+#define GUARDRAIL_LEVEL_MAX_HOLD  3601      /* s: an hour, rounded up */
 
 
 typedef enum {

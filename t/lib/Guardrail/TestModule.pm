@@ -34,7 +34,8 @@ sub load_test_module {
 
 sub zone_views {
     return join '', map {
-        "    location = /.zone/$_ {\n        guardrail off;\n        test_zone $_;\n    }\n"
+        "    location = /.zone/$_ {\n        guardrail off;\n"
+            . "        test_zone $_;\n    }\n"
     } @_;
 }
 
