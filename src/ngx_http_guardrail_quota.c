@@ -152,6 +152,7 @@ ngx_http_guardrail_enter_quotas(ngx_http_request_t *r,
         item[i].here = 0;
     }
 
+    place = NULL;
     quota = ctx->conf->quotas->elts;
 
     for (i = 0; i < ctx->conf->quotas->nelts; i++) {
@@ -166,10 +167,14 @@ ngx_http_guardrail_enter_quotas(ngx_http_request_t *r,
             continue;
         }
 
-        place = ngx_http_guardrail_get_place(r, ctx, quota[i].zone);
+        /* they are in the order of zones: a key is evaluated once */
 
-        if (place == NULL) {
-            goto failed;
+        if (place == NULL || place->zone != quota[i].zone) {
+            place = ngx_http_guardrail_get_place(r, ctx, quota[i].zone);
+
+            if (place == NULL) {
+                goto failed;
+            }
         }
 
         item = ngx_http_guardrail_find_item(q, place, &limit);

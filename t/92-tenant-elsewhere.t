@@ -183,6 +183,27 @@ subtest 'where the guard is off' => sub {
 };
 
 
+subtest 'requests that never were' => sub {
+    my $n = () = $t->access_log('v.log');
+    my @bad = ("\x16\x03\x01\0\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/1.1\r\n",
+               "GET / HTTP/1.1\r\nX-User: a\r\nHost: a b\r\n\r\n",
+               "GET / HTTP/1.1\r\nX-User: a\r\n\r\n",
+               "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n");
+
+    for my $bad (@bad) {
+        my $c = $t->h1;
+
+        $c->send($bad);
+        $c->drain;
+        $c->shutdown;
+        ok($c->closed, 'is closed');
+    }
+
+    $n += @bad;
+    is(0 + $t->wait_access_log($n, 'v.log'), $n, 'all are in the log');
+};
+
+
 subtest 'keys of zones' => sub {
     is(status('/key', 'a'), 200, 'with a variable: one');
     is(status('/key', 'a'), 429, 'one more');
