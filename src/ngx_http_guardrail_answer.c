@@ -23,6 +23,7 @@ static void ngx_http_guardrail_fmt_member(guardrail_fmt_t *f,
     const char *name, const char *value);
 static void ngx_http_guardrail_fmt_detail(guardrail_fmt_t *f,
     ngx_http_guardrail_ctx_t *ctx);
+static const char *ngx_http_guardrail_json_where(guardrail_rc_e rc);
 static void ngx_http_guardrail_fmt_sentence(guardrail_fmt_t *f,
     const char *before, uint64_t n, const char *after);
 static ngx_int_t ngx_http_guardrail_output(ngx_http_request_t *r,
@@ -308,7 +309,8 @@ ngx_http_guardrail_fmt_detail(guardrail_fmt_t *f,
 
     case GUARDRAIL_MAX_RECORD_SIZE:
 
-        ngx_http_guardrail_fmt_sentence(f, "Record ", ctx->body.nd.records,
+        ngx_http_guardrail_fmt_sentence(f, "Record ",
+                                   guardrail_body_record_count(&ctx->body),
                                         " reached ");
         ngx_http_guardrail_fmt_sentence(f, "", ctx->observed, " bytes");
         ngx_http_guardrail_fmt_sentence(f, ", at most ", ctx->limit,
@@ -333,6 +335,23 @@ ngx_http_guardrail_fmt_detail(guardrail_fmt_t *f,
                                         " bytes of the backend's memory");
         ngx_http_guardrail_fmt_sentence(f, ", at most ", ctx->limit,
                                         " are allowed.");
+        break;
+
+    case GUARDRAIL_JSON_DEPTH:
+    case GUARDRAIL_JSON_KEYS:
+    case GUARDRAIL_JSON_ITEMS:
+    case GUARDRAIL_JSON_TOKENS:
+    case GUARDRAIL_JSON_KEY:
+    case GUARDRAIL_JSON_STRING:
+    case GUARDRAIL_JSON_NUMBER:
+
+        guardrail_fmt_text(f, "The JSON in the body reached ");
+        guardrail_fmt_u64(f, ctx->observed);
+        guardrail_fmt_text(f, " ");
+        guardrail_fmt_text(f, guardrail_rc_info(ctx->rc)->unit);
+        guardrail_fmt_text(f, ngx_http_guardrail_json_where(ctx->rc));
+        ngx_http_guardrail_fmt_sentence(f, ", at most ", ctx->limit,
+                                        " are accepted.");
         break;
 
     case GUARDRAIL_MIN_RATE:
@@ -381,6 +400,35 @@ ngx_http_guardrail_fmt_detail(guardrail_fmt_t *f,
         guardrail_fmt_text(f, ctx->error ? ctx->error
                               : guardrail_rc_info(ctx->rc)->title);
         guardrail_fmt_text(f, ".");
+    }
+}
+
+
+static const char *
+ngx_http_guardrail_json_where(guardrail_rc_e rc)
+{
+    switch (rc) {
+
+    case GUARDRAIL_JSON_DEPTH:
+        return " of nesting";
+
+    case GUARDRAIL_JSON_KEYS:
+        return " in one object";
+
+    case GUARDRAIL_JSON_ITEMS:
+        return " in one array";
+
+    case GUARDRAIL_JSON_TOKENS:
+        return " in one record";
+
+    case GUARDRAIL_JSON_KEY:
+        return " in one key";
+
+    case GUARDRAIL_JSON_STRING:
+        return " in one string";
+
+    default: /* GUARDRAIL_JSON_NUMBER */
+        return " in one number";
     }
 }
 

@@ -137,8 +137,9 @@ ngx_http_guardrail_charge_place(ngx_http_guardrail_ctx_t *ctx,
 
             if (measured > item->counted) {
                 item->wanted = measured - item->counted;
-                any = 1;
             }
+
+            any |= (item->wanted || item->again);
         }
     }
 
@@ -158,7 +159,8 @@ ngx_http_guardrail_charge_place(ngx_http_guardrail_ctx_t *ctx,
     for (i = 0; e && i < q->items.nelts; i++) {
         item = &items[i];
 
-        if (item->place == place && item->wanted
+        if (item->place == place && (item->wanted || item->again)
+            && guardrail_unit_info(item->rate.limit.unit)->rate
             && ngx_http_guardrail_charge_item(ctx, item, e, now, judge)
                != NGX_OK)
         {
@@ -180,7 +182,9 @@ ngx_http_guardrail_charge_place(ngx_http_guardrail_ctx_t *ctx,
         item = &items[i];
 
         if (item->place == place && item->rc != GUARDRAIL_RATE_ADMITTED) {
-            ngx_http_guardrail_refuse_rate(ctx, item, now, item->wanted,
+            ngx_http_guardrail_refuse_rate(ctx, item, now,
+                                           item->wanted ? item->wanted
+                                                        : item->counted,
                                            ngx_http_guardrail_cost(ctx, item));
         }
     }
@@ -204,13 +208,15 @@ ngx_http_guardrail_charge_item(ngx_http_guardrail_ctx_t *ctx,
         item->rc = guardrail_rate_admit_locked(z, e, &item->rate, now,
                                                item->wanted);
 
-        if (item->rc == GUARDRAIL_RATE_REFUSED
+        if (item->rc != GUARDRAIL_RATE_NO_ROOM
             && item->counted + item->wanted > item->rate.limit.value)
         {
-            /* no time helps a request that is above the whole limit */
+            /* no time helps, nor does it help a body to take long */
 
             item->rc = GUARDRAIL_RATE_NEVER;
         }
+
+        item->again = 0;
 
         if (item->rc != GUARDRAIL_RATE_ADMITTED
             && ctx->mode == NGX_HTTP_GUARDRAIL_DRY_RUN)
@@ -235,7 +241,7 @@ ngx_http_guardrail_measured(ngx_http_guardrail_ctx_t *ctx,
     switch (unit) {
 
     case GUARDRAIL_UNIT_RECORDS:
-        return ctx->body.nd.records;
+        return guardrail_body_record_count(&ctx->body);
 
     case GUARDRAIL_UNIT_BYTES:
         return ctx->body.wire;
@@ -258,8 +264,13 @@ ngx_http_guardrail_cost(ngx_http_guardrail_ctx_t *ctx,
     cost = ngx_http_guardrail_measured(ctx, item->rate.limit.unit);
     declared = ctx->request->headers_in.content_length_n;
 
-    if (item->rate.limit.unit == GUARDRAIL_UNIT_BYTES && declared > 0
-        && (uint64_t) declared > cost)
+    if (declared <= 0 || (uint64_t) declared < cost) {
+        return cost;
+    }
+
+    if (item->rate.limit.unit == GUARDRAIL_UNIT_BYTES
+        || (item->rate.limit.unit == GUARDRAIL_UNIT_DECODED
+            && ctx->body.codec == NULL))
     {
         return (uint64_t) declared;
     }
@@ -278,9 +289,22 @@ ngx_http_guardrail_zone_full(ngx_http_guardrail_ctx_t *ctx)
 }
 
 
+/* in dry_run the first excess is the one that is told */
+
+ngx_uint_t
+ngx_http_guardrail_was_told(ngx_http_guardrail_ctx_t *ctx)
+{
+    return ctx->would && ctx->mode == NGX_HTTP_GUARDRAIL_DRY_RUN;
+}
+
+
 void
 ngx_http_guardrail_begin_refusing(ngx_http_guardrail_ctx_t *ctx)
 {
+    if (ngx_http_guardrail_was_told(ctx)) {
+        return;
+    }
+
     ctx->quotas->refusing = NULL;
     ctx->quotas->retry = 0;
     ctx->quotas->never = 0;
@@ -305,6 +329,10 @@ ngx_http_guardrail_refuse_rate(ngx_http_guardrail_ctx_t *ctx,
     rate = &item->rate;
 
     item->refused = 1;
+
+    if (ngx_http_guardrail_was_told(ctx)) {
+        return;
+    }
 
     if (item->rc == GUARDRAIL_RATE_NO_ROOM) {
         ngx_http_guardrail_set_verdict(ctx, GUARDRAIL_INTERNAL, 0, 0);
@@ -331,9 +359,10 @@ ngx_http_guardrail_refuse_rate(ngx_http_guardrail_ctx_t *ctx,
 
         /* what was charged of it is not what was there before it */
 
-        if (item->counted >= wanted
-            && rate->limit.unit != GUARDRAIL_UNIT_REQUESTS && !ctx->declared
-            && ctx->mode == NGX_HTTP_GUARDRAIL_ON)
+        if (rate->limit.unit == GUARDRAIL_UNIT_REQUESTS
+            ? item->charged
+            : (item->counted >= wanted && !ctx->declared
+               && ctx->mode == NGX_HTTP_GUARDRAIL_ON))
         {
             used = (used > wanted) ? used - wanted : 0;
         }
@@ -360,6 +389,11 @@ ngx_http_guardrail_set_refusing(ngx_http_guardrail_ctx_t *ctx,
     ngx_http_guardrail_quotas_t  *q;
 
     q = ctx->quotas;
+    item->refused = 1;
+
+    if (ngx_http_guardrail_was_told(ctx)) {
+        return;
+    }
 
     rc = (guardrail_rc_e) (GUARDRAIL_QUOTA_REQUESTS + item->rate.limit.unit);
     observed = guardrail_add_sat(used, wanted);
@@ -375,24 +409,34 @@ ngx_http_guardrail_set_refusing(ngx_http_guardrail_ctx_t *ctx,
     q->wanted = wanted;
     q->waiters = 0;
     q->overflow = item->place->key.overflow;
-    item->refused = 1;
 }
 
 
 void
 ngx_http_guardrail_settle_refused(ngx_http_guardrail_ctx_t *ctx)
 {
+    ngx_uint_t  by_quota;
+
     if (ctx->quotas == NULL) {
         return;
     }
 
-    ngx_http_guardrail_stop_waiting(ctx);
-    ngx_http_guardrail_release_uploads(ctx);
-    ngx_http_guardrail_release_levels(ctx);
+    by_quota = (ctx->rc >= GUARDRAIL_QUOTA_REQUESTS
+                && ctx->rc <= GUARDRAIL_INTERNAL)
+               || (ctx->rc == GUARDRAIL_MAX_MEMORY && ctx->quotas->too_large);
+
+    if (ctx->refused) {
+
+        /* in dry_run it passes, and is at work as any other */
+
+        ngx_http_guardrail_stop_waiting(ctx);
+        ngx_http_guardrail_release_uploads(ctx);
+        ngx_http_guardrail_release_levels(ctx);
+    }
 
     /* what a body is refused for was no mistake of the quotas */
 
-    if (ctx->rc >= GUARDRAIL_QUOTA_REQUESTS && ctx->rc <= GUARDRAIL_INTERNAL) {
+    if (by_quota) {
         ngx_http_guardrail_give_back(ctx);
     }
 }
@@ -420,7 +464,11 @@ ngx_http_guardrail_give_back(ngx_http_guardrail_ctx_t *ctx)
         item = &items[i];
         unit = item->rate.limit.unit;
 
-        if (item->refused || (!item->charged && item->counted == 0)) {
+        /* requests are all charged or none */
+
+        if ((item->refused && unit != GUARDRAIL_UNIT_REQUESTS)
+            || (!item->charged && item->counted == 0))
+        {
             continue;
         }
 

@@ -43,6 +43,9 @@ static ngx_conf_enum_t  ngx_http_guardrail_formats[] = {
     { ngx_string("auto"), NGX_HTTP_GUARDRAIL_FORMAT_AUTO },
     { ngx_string("none"), NGX_HTTP_GUARDRAIL_FORMAT_NONE },
     { ngx_string("ndjson"), NGX_HTTP_GUARDRAIL_FORMAT_NDJSON },
+    { ngx_string("json"), NGX_HTTP_GUARDRAIL_FORMAT_JSON },
+    { ngx_string("json_seq"), NGX_HTTP_GUARDRAIL_FORMAT_SEQ },
+    { ngx_string("csv"), NGX_HTTP_GUARDRAIL_FORMAT_CSV },
     { ngx_null_string, 0 }
 };
 
@@ -137,6 +140,22 @@ ngx_command_t  ngx_http_guardrail_commands[] = {
       offsetof(ngx_http_guardrail_loc_conf_t, max_record_size),
       &ngx_http_guardrail_kinds[ngx_http_guardrail_size] },
 
+    { ngx_string("guardrail_json"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF
+                        |NGX_CONF_ANY,
+      ngx_http_guardrail_set_json,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("guardrail_max_memory"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF
+                        |NGX_CONF_TAKE1,
+      ngx_http_guardrail_set_value,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_guardrail_loc_conf_t, max_memory),
+      &ngx_http_guardrail_kinds[ngx_http_guardrail_size] },
+
     { ngx_string("guardrail_decoder_memory"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
       ngx_http_guardrail_set_decoder_memory,
@@ -208,7 +227,7 @@ ngx_command_t  ngx_http_guardrail_commands[] = {
 
     { ngx_string("guardrail_memory_model"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF
-                        |NGX_CONF_TAKE1,
+                        |NGX_CONF_TAKE12,
       ngx_http_guardrail_set_memory_model,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
@@ -392,27 +411,32 @@ ngx_http_guardrail_set_encodings(ngx_conf_t *cf, ngx_command_t *cmd,
             break;
         }
 
-        if (ngx_strcmp(value[i].data, "br") == 0
-            || ngx_strcmp(value[i].data, "zstd") == 0)
-        {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "\"%V\" in \"%V\" directive is not supported "
-                               "by this build of the module",
-                               &value[i], &value[0]);
-            return NGX_CONF_ERROR;
-        }
-
         if (ngx_strcmp(value[i].data, "gzip") == 0) {
             coding = GUARDRAIL_CODING_GZIP;
 
         } else if (ngx_strcmp(value[i].data, "deflate") == 0) {
             coding = GUARDRAIL_CODING_DEFLATE;
 
+        } else if (ngx_strcmp(value[i].data, "br") == 0) {
+            coding = GUARDRAIL_CODING_BR;
+
+        } else if (ngx_strcmp(value[i].data, "zstd") == 0) {
+            coding = GUARDRAIL_CODING_ZSTD;
+
         } else {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                "invalid encoding \"%V\" in \"%V\" directive, "
-                               "it must be \"gzip\" or \"deflate\", or "
-                               "\"none\" alone", &value[i], &value[0]);
+                               "it must be \"gzip\", \"deflate\", \"br\" or "
+                               "\"zstd\", or \"none\" alone",
+                               &value[i], &value[0]);
+            return NGX_CONF_ERROR;
+        }
+
+        if (guardrail_codec_get(coding) == NULL) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "\"%V\" in \"%V\" directive is not supported "
+                               "by this build of the module",
+                               &value[i], &value[0]);
             return NGX_CONF_ERROR;
         }
 
@@ -499,17 +523,50 @@ ngx_http_guardrail_set_memory_model(ngx_conf_t *cf, ngx_command_t *cmd,
 
     value = cf->args->elts;
 
+    if (ngx_strcmp(value[1].data, "cpython") == 0) {
+        glcf->memory_factor = 0;
+        glcf->per_record = 0;
+
+        if (cf->args->nelts == 2) {
+            return NGX_CONF_OK;
+        }
+
+        if (ngx_strcmp(value[2].data, "per=record") == 0) {
+            glcf->per_record = 1;
+            return NGX_CONF_OK;
+        }
+
+        if (ngx_strcmp(value[2].data, "per=body") == 0) {
+            return NGX_CONF_OK;
+        }
+
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid parameter \"%V\" in \"%V\" directive, it "
+                           "must be \"per=body\" or \"per=record\"",
+                           &value[2], &value[0]);
+        return NGX_CONF_ERROR;
+    }
+
+    if (cf->args->nelts == 3) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "parameter \"%V\" in \"%V\" directive is only for "
+                           "\"cpython\"", &value[2], &value[0]);
+        return NGX_CONF_ERROR;
+    }
+
     n = ngx_atofp(value[1].data, value[1].len, 3);
 
     if (n == NGX_ERROR || n == 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid factor \"%V\" in \"%V\" directive, it "
-                           "must be a number with at most three decimals, "
-                           "as \"28\" or \"1.5\"", &value[1], &value[0]);
+                           "invalid model \"%V\" in \"%V\" directive, it must "
+                           "be \"cpython\", or a factor with at most three "
+                           "decimals, as \"28\" or \"1.5\"", &value[1],
+                           &value[0]);
         return NGX_CONF_ERROR;
     }
 
     glcf->memory_factor = (ngx_uint_t) n;
+    glcf->per_record = 0;
 
     return NGX_CONF_OK;
 }
@@ -614,6 +671,7 @@ ngx_http_guardrail_create_loc_conf(ngx_conf_t *cf)
     glcf->error_format = NGX_CONF_UNSET_UINT;
     glcf->headers = NGX_CONF_UNSET;
     glcf->memory_factor = NGX_CONF_UNSET_UINT;
+    glcf->per_record = NGX_CONF_UNSET_UINT;
     glcf->min_rate = NGX_CONF_UNSET_UINT;
     glcf->min_rate_grace = NGX_CONF_UNSET_MSEC;
     glcf->body_timeout = NGX_CONF_UNSET_MSEC;
@@ -658,7 +716,14 @@ ngx_http_guardrail_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
                               NGX_HTTP_GUARDRAIL_ERROR_PROBLEM);
     ngx_conf_merge_str_value(conf->label, prev->label, "");
     ngx_conf_merge_value(conf->headers, prev->headers, 1);
-    ngx_conf_merge_uint_value(conf->memory_factor, prev->memory_factor, 1000);
+    ngx_conf_merge_uint_value(conf->memory_factor, prev->memory_factor, 0);
+    ngx_conf_merge_uint_value(conf->per_record, prev->per_record, 0);
+    ngx_http_guardrail_merge_value(&conf->max_memory, &prev->max_memory,
+                                   GUARDRAIL_NO_LIMIT);
+
+    if (conf->json == NULL) {
+        conf->json = prev->json;
+    }
 
     ngx_conf_merge_uint_value(conf->min_rate, prev->min_rate,
                               NGX_HTTP_GUARDRAIL_MIN_RATE);

@@ -100,7 +100,7 @@ ngx_http_guardrail_preaccess_handler(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    limits.records = (unsigned) ngx_http_guardrail_counts_records(ctx);
+    ngx_http_guardrail_quota_limits(r, ctx, 1, &limits);
 
     if (ngx_http_guardrail_judge_head(r, ctx, glcf, &limits, declared)
         != GUARDRAIL_OK)
@@ -219,6 +219,10 @@ ngx_http_guardrail_enter(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
     ctx->complete = 0;
     ctx->bound = 0;
 
+    /* what asked for it before did so before authentication */
+
+    ctx->whose = NULL;
+
     if (ngx_http_guardrail_eval_mode(r, glcf, &ctx->mode) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -272,8 +276,6 @@ static ngx_int_t
 ngx_http_guardrail_enter_without_body(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx)
 {
-    ngx_int_t  rc;
-
     if (r != r->main || ctx->mode == NGX_HTTP_GUARDRAIL_OFF) {
         return NGX_DECLINED;
     }
@@ -281,11 +283,7 @@ ngx_http_guardrail_enter_without_body(ngx_http_request_t *r,
     ctx->complete = 1;
 
     if (ngx_http_guardrail_admit(r, ctx, 0, 0) != NGX_OK) {
-        rc = ngx_http_guardrail_excess(r, ctx);
-
-        if (rc != NGX_DECLINED) {
-            return rc;
-        }
+        return ngx_http_guardrail_excess(r, ctx);
     }
 
     return ngx_http_guardrail_run_levels(r, ctx);
@@ -296,8 +294,9 @@ static ngx_int_t
 ngx_http_guardrail_judge(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
     ngx_uint_t late, off_t length)
 {
-    ngx_int_t                rc;
-    guardrail_body_limits_t  limits;
+    void                     *block;
+    size_t                    size;
+    guardrail_body_limits_t   limits;
 
     if (ngx_http_guardrail_eval_limits(r, ctx->conf, ctx->mode, 0, &limits)
         != NGX_OK)
@@ -307,7 +306,7 @@ ngx_http_guardrail_judge(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
     }
 
     if (r == r->main) {
-        limits.records = (unsigned) ngx_http_guardrail_counts_records(ctx);
+        ngx_http_guardrail_quota_limits(r, ctx, 0, &limits);
     }
 
     if (ngx_http_guardrail_judge_head(r, ctx, ctx->conf, &limits, length)
@@ -319,11 +318,7 @@ ngx_http_guardrail_judge(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
     if (r == r->main
         && ngx_http_guardrail_admit(r, ctx, length, 1) != NGX_OK)
     {
-        rc = ngx_http_guardrail_excess(r, ctx);
-
-        if (rc != NGX_DECLINED) {
-            return rc;
-        }
+        return ngx_http_guardrail_excess(r, ctx);
     }
 
     if (late && ngx_http_guardrail_is_judged(r, ctx, &limits, length)) {
@@ -341,6 +336,17 @@ ngx_http_guardrail_judge(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
 
     guardrail_body_init(&ctx->body, &limits, ngx_http_guardrail_worker.ndjson,
                         &ctx->alloc);
+
+    size = guardrail_body_block(&limits);
+
+    if (size) {
+        block = ngx_palloc(r->pool, size);
+        if (block == NULL) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        guardrail_body_use(&ctx->body, &ngx_http_guardrail_worker.ops, block);
+    }
 
     if (r == r->main) {
         ctx->body.meter = ngx_http_guardrail_meter(ctx);

@@ -17,7 +17,7 @@ static void ngx_http_guardrail_parse_encoding(
 static void ngx_http_guardrail_parse_type(ngx_http_guardrail_head_t *head,
     ngx_str_t *value);
 static ngx_uint_t ngx_http_guardrail_known_charset(u_char *p, u_char *end);
-static ngx_uint_t ngx_http_guardrail_is_later(ngx_str_t *type);
+static ngx_uint_t ngx_http_guardrail_is_json(ngx_str_t *type);
 static ngx_uint_t ngx_http_guardrail_is_among(ngx_str_t *type,
     ngx_str_t *types);
 static guardrail_rc_e ngx_http_guardrail_judge_encoding(
@@ -26,6 +26,9 @@ static guardrail_rc_e ngx_http_guardrail_judge_encoding(
 static guardrail_rc_e ngx_http_guardrail_judge_type(
     ngx_http_guardrail_ctx_t *ctx, ngx_http_guardrail_loc_conf_t *glcf,
     guardrail_body_limits_t *limits);
+static guardrail_format_e ngx_http_guardrail_choose_format(
+    ngx_http_guardrail_loc_conf_t *glcf, ngx_str_t *type,
+    ngx_uint_t in_force);
 static void ngx_http_guardrail_trim(u_char **p, u_char **end);
 
 
@@ -42,11 +45,13 @@ static ngx_str_t  ngx_http_guardrail_ndjson_types[] = {
 };
 
 
-/* types with records of their own kind, which are not counted yet */
-
-static ngx_str_t  ngx_http_guardrail_later_types[] = {
+static ngx_str_t  ngx_http_guardrail_seq_types[] = {
     ngx_string("application/json-seq"),
-    ngx_string("application/json"),
+    ngx_null_string
+};
+
+
+static ngx_str_t  ngx_http_guardrail_csv_types[] = {
     ngx_string("text/csv"),
     ngx_string("application/csv"),
     ngx_null_string
@@ -63,6 +68,28 @@ static ngx_str_t  ngx_http_guardrail_charsets[] = {
     ngx_string("iso-8859-1"),
     ngx_string("windows-1252"),
     ngx_null_string
+};
+
+
+/* Accept-Encoding for each mask of codings */
+
+static ngx_str_t  ngx_http_guardrail_accepted[] = {
+    ngx_string("identity"),
+    ngx_string("gzip"),
+    ngx_string("deflate"),
+    ngx_string("gzip, deflate"),
+    ngx_string("br"),
+    ngx_string("gzip, br"),
+    ngx_string("deflate, br"),
+    ngx_string("gzip, deflate, br"),
+    ngx_string("zstd"),
+    ngx_string("gzip, zstd"),
+    ngx_string("deflate, zstd"),
+    ngx_string("gzip, deflate, zstd"),
+    ngx_string("br, zstd"),
+    ngx_string("gzip, br, zstd"),
+    ngx_string("deflate, br, zstd"),
+    ngx_string("gzip, deflate, br, zstd")
 };
 
 
@@ -282,8 +309,10 @@ ngx_http_guardrail_trim(u_char **p, u_char **end)
 
 
 static ngx_uint_t
-ngx_http_guardrail_is_later(ngx_str_t *type)
+ngx_http_guardrail_is_json(ngx_str_t *type)
 {
+    static ngx_str_t  json = ngx_string("application/json");
+
     if (type->len > 5
         && ngx_strncasecmp(type->data + type->len - 5, (u_char *) "+json", 5)
            == 0)
@@ -291,7 +320,8 @@ ngx_http_guardrail_is_later(ngx_str_t *type)
         return 1;
     }
 
-    return ngx_http_guardrail_is_among(type, ngx_http_guardrail_later_types);
+    return type->len == json.len
+           && ngx_strncasecmp(type->data, json.data, json.len) == 0;
 }
 
 
@@ -422,7 +452,10 @@ ngx_http_guardrail_judge_type(ngx_http_guardrail_ctx_t *ctx,
     in_force = glcf->format != NGX_HTTP_GUARDRAIL_FORMAT_NONE
                && (limits->max_records != GUARDRAIL_NO_LIMIT
                    || limits->max_record_size != GUARDRAIL_NO_LIMIT
-                   || limits->records);
+                   || limits->max_memory != GUARDRAIL_NO_LIMIT
+                   || limits->records
+                   || limits->estimate
+                   || limits->json.shape);
 
     if (head->underscore_type) {
         error = "\"Content_Type\" is refused, since backends take it for"
@@ -441,58 +474,60 @@ ngx_http_guardrail_judge_type(ngx_http_guardrail_ctx_t *ctx,
         return GUARDRAIL_TYPE;
     }
 
-    if (glcf->format == NGX_HTTP_GUARDRAIL_FORMAT_NONE) {
-        limits->format = GUARDRAIL_FORMAT_NONE;
-        return GUARDRAIL_OK;
-    }
-
-    if (glcf->format == NGX_HTTP_GUARDRAIL_FORMAT_NDJSON) {
-        limits->format = GUARDRAIL_FORMAT_NDJSON;
-        return GUARDRAIL_OK;
-    }
-
-    if (ngx_http_guardrail_is_among(&head->type,
-                                    ngx_http_guardrail_ndjson_types))
-    {
-        limits->format = GUARDRAIL_FORMAT_NDJSON;
-        return GUARDRAIL_OK;
-    }
-
-    if (!in_force) {
-        limits->format = GUARDRAIL_FORMAT_NONE;
-        return GUARDRAIL_OK;
-    }
-
-    if (ngx_http_guardrail_is_later(&head->type)) {
-        ngx_http_guardrail_set_verdict(ctx, GUARDRAIL_TYPE, 0, 0);
-        ctx->error = "records of this type cannot be counted";
-        return GUARDRAIL_TYPE;
-    }
-
-    limits->format = GUARDRAIL_FORMAT_SNIFF;
+    limits->format = ngx_http_guardrail_choose_format(glcf, &head->type,
+                                                      in_force);
 
     return GUARDRAIL_OK;
+}
+
+
+static guardrail_format_e
+ngx_http_guardrail_choose_format(ngx_http_guardrail_loc_conf_t *glcf,
+    ngx_str_t *type, ngx_uint_t in_force)
+{
+    switch (glcf->format) {
+
+    case NGX_HTTP_GUARDRAIL_FORMAT_NONE:
+        return GUARDRAIL_FORMAT_NONE;
+
+    case NGX_HTTP_GUARDRAIL_FORMAT_NDJSON:
+        return GUARDRAIL_FORMAT_NDJSON;
+
+    case NGX_HTTP_GUARDRAIL_FORMAT_JSON:
+        return GUARDRAIL_FORMAT_JSON;
+
+    case NGX_HTTP_GUARDRAIL_FORMAT_SEQ:
+        return GUARDRAIL_FORMAT_JSON_SEQ;
+
+    case NGX_HTTP_GUARDRAIL_FORMAT_CSV:
+        return GUARDRAIL_FORMAT_CSV;
+
+    default: /* NGX_HTTP_GUARDRAIL_FORMAT_AUTO */
+        break;
+    }
+
+    if (ngx_http_guardrail_is_among(type, ngx_http_guardrail_ndjson_types)) {
+        return GUARDRAIL_FORMAT_NDJSON;
+    }
+
+    if (ngx_http_guardrail_is_among(type, ngx_http_guardrail_seq_types)) {
+        return GUARDRAIL_FORMAT_JSON_SEQ;
+    }
+
+    if (ngx_http_guardrail_is_json(type)) {
+        return GUARDRAIL_FORMAT_JSON;
+    }
+
+    if (ngx_http_guardrail_is_among(type, ngx_http_guardrail_csv_types)) {
+        return in_force ? GUARDRAIL_FORMAT_SNIFF_CSV : GUARDRAIL_FORMAT_NONE;
+    }
+
+    return in_force ? GUARDRAIL_FORMAT_SNIFF : GUARDRAIL_FORMAT_NONE;
 }
 
 
 void
 ngx_http_guardrail_encodings(ngx_uint_t mask, ngx_str_t *s)
 {
-    switch (mask) {
-
-    case GUARDRAIL_CODING_GZIP|GUARDRAIL_CODING_DEFLATE:
-        ngx_str_set(s, "gzip, deflate");
-        break;
-
-    case GUARDRAIL_CODING_GZIP:
-        ngx_str_set(s, "gzip");
-        break;
-
-    case GUARDRAIL_CODING_DEFLATE:
-        ngx_str_set(s, "deflate");
-        break;
-
-    default:
-        ngx_str_set(s, "identity");
-    }
+    *s = ngx_http_guardrail_accepted[mask & 15];
 }

@@ -53,8 +53,7 @@ static void ngx_http_guardrail_release(ngx_http_guardrail_ctx_t *ctx,
 uint64_t
 ngx_http_guardrail_estimate(ngx_http_guardrail_ctx_t *ctx)
 {
-    return guardrail_mul_sat(ctx->body.decoded, ctx->conf->memory_factor)
-           / 1000;
+    return guardrail_body_estimate(&ctx->body);
 }
 
 
@@ -450,6 +449,7 @@ ngx_http_guardrail_refuse_level(ngx_http_guardrail_ctx_t *ctx,
         ngx_http_guardrail_set_verdict(ctx, GUARDRAIL_MAX_MEMORY,
                                        item->rate.limit.value, wanted);
         q->retry = 0;
+        q->too_large = 1;
         break;
 
     case GUARDRAIL_LEVEL_NO_ROOM:

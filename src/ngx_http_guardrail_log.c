@@ -125,7 +125,7 @@ ngx_http_guardrail_log(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
     guardrail_fmt_text(&f, " decoded ");
     guardrail_fmt_u64(&f, ctx->body.decoded);
     guardrail_fmt_text(&f, " records ");
-    guardrail_fmt_u64(&f, ctx->body.nd.records);
+    guardrail_fmt_u64(&f, guardrail_body_record_count(&ctx->body));
     guardrail_fmt_text(&f, ", tenant \"");
     ngx_http_guardrail_fmt_tenant(&f, r);
     guardrail_fmt_text(&f, "\", location \"");
@@ -227,7 +227,7 @@ ngx_http_guardrail_log_aborted(ngx_http_request_t *r,
     ngx_log_error(NGX_LOG_INFO, c->log, 0,
                   "guardrail: aborted: client_gone, wire %uL decoded %uL "
                   "records %uL", ctx->body.wire, ctx->body.decoded,
-                  ctx->body.nd.records);
+                  guardrail_body_record_count(&ctx->body));
 }
 
 
@@ -237,13 +237,19 @@ static ngx_uint_t
 ngx_http_guardrail_is_uploading(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx)
 {
+    ngx_http_guardrail_loc_conf_t  *glcf;
+
     switch (ctx->state) {
 
     case ngx_http_guardrail_new:
 
-        /* something reads before the gate */
+        /* something reads before the gate, if there is one */
 
-        return r->request_body && !r->request_body->last_saved
+        glcf = ngx_http_get_module_loc_conf(r, ngx_http_guardrail_module);
+
+        return ngx_http_guardrail_configured(glcf)
+               && r->request_body
+               && !r->request_body->last_saved
                && !ctx->entered;
 
     case ngx_http_guardrail_late:

@@ -52,7 +52,7 @@ ngx_http_guardrail_init(ngx_conf_t *cf)
 {
     ngx_http_core_main_conf_t  *cmcf;
 
-    if (ngx_http_guardrail_check_decoder(cf) != NGX_OK
+    if (ngx_http_guardrail_check_decoders(cf) != NGX_OK
         || ngx_http_guardrail_check_zones(cf) != NGX_OK)
     {
         return NGX_ERROR;

@@ -53,6 +53,9 @@
 #define NGX_HTTP_GUARDRAIL_FORMAT_AUTO    0
 #define NGX_HTTP_GUARDRAIL_FORMAT_NONE    1
 #define NGX_HTTP_GUARDRAIL_FORMAT_NDJSON  2
+#define NGX_HTTP_GUARDRAIL_FORMAT_JSON    3
+#define NGX_HTTP_GUARDRAIL_FORMAT_SEQ     4
+#define NGX_HTTP_GUARDRAIL_FORMAT_CSV     5
 
 
 /*
@@ -93,6 +96,8 @@ typedef struct {
     ngx_http_guardrail_value_t        ratio_floor;
     ngx_http_guardrail_value_t        max_records;
     ngx_http_guardrail_value_t        max_record_size;
+    ngx_http_guardrail_value_t        max_memory;
+    guardrail_body_json_t            *json;         /* or NULL */
 
     ngx_flag_t                        buffering;
     ngx_uint_t                        encodings;        /* mask of codings */
@@ -104,7 +109,9 @@ typedef struct {
     ngx_http_guardrail_tenant_t      *tenant;
     ngx_array_t                      *quotas;       /* of .._quota_t */
     ngx_flag_t                        headers;
-    ngx_uint_t                        memory_factor;    /* thousandths */
+    ngx_uint_t                        memory_factor;    /* thousandths, */
+                                                    /* 0: CPython's model */
+    ngx_uint_t                        per_record;
 
     ngx_array_t                      *args;
     ngx_array_t                      *windows;
@@ -170,7 +177,6 @@ struct ngx_http_guardrail_ctx_s {
 
     guardrail_body_t                  body;
     guardrail_alloc_t                 alloc;
-    size_t                            decoder_size;
 
     ngx_http_guardrail_head_t         head;
 
@@ -306,6 +312,9 @@ off_t ngx_http_guardrail_early_bound(ngx_http_guardrail_loc_conf_t *glcf);
 
 
 /* head */
+
+char *ngx_http_guardrail_set_json(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 
 char *ngx_http_guardrail_set_types(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
@@ -505,6 +514,7 @@ void ngx_http_guardrail_watch_output(void);
 typedef struct {
     int64_t                           left;         /* of this pass */
     const guardrail_ndjson_ops_t     *ndjson;
+    guardrail_body_ops_t              ops;
     u_char                            scratch[GUARDRAIL_BODY_QUANTUM];
     u_char                            read[NGX_HTTP_GUARDRAIL_READ];
 } ngx_http_guardrail_worker_t;
@@ -513,9 +523,9 @@ extern ngx_http_guardrail_worker_t  ngx_http_guardrail_worker;
 
 ngx_int_t ngx_http_guardrail_init_worker(ngx_cycle_t *cycle);
 
-/* decodes something, with the zlib that is loaded; logs if that fails */
+/* decodes something with the libraries that are loaded; logs a failure */
 
-ngx_int_t ngx_http_guardrail_check_decoder(ngx_conf_t *cf);
+ngx_int_t ngx_http_guardrail_check_decoders(ngx_conf_t *cf);
 
 /* the budget was touched: have it refilled in the next pass */
 
@@ -534,9 +544,10 @@ void ngx_http_guardrail_wake_phases(ngx_http_guardrail_ctx_t *ctx);
 
 void ngx_http_guardrail_init_alloc(ngx_http_guardrail_ctx_t *ctx);
 
-/* bytes that the decoders alive in this worker hold */
+/* limit and observed of ctx, whose decoder did not get so many bytes */
 
-size_t ngx_http_guardrail_decoder_memory(void);
+void ngx_http_guardrail_decoder_refused(ngx_http_guardrail_ctx_t *ctx,
+    uint64_t wanted);
 
 
 /* variables */

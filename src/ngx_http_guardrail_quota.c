@@ -21,6 +21,8 @@ static ngx_http_guardrail_place_t *ngx_http_guardrail_get_place(
 static ngx_http_guardrail_item_t *ngx_http_guardrail_find_item(
     ngx_http_guardrail_quotas_t *q, ngx_http_guardrail_place_t *place,
     guardrail_limit_t *limit);
+static void ngx_http_guardrail_change_item(ngx_http_guardrail_item_t *item,
+    ngx_http_guardrail_quota_t *quota, guardrail_limit_t *limit);
 static ngx_int_t ngx_http_guardrail_admit_requests(
     ngx_http_guardrail_ctx_t *ctx);
 static ngx_uint_t ngx_http_guardrail_is_request_rate(
@@ -144,6 +146,12 @@ ngx_http_guardrail_enter_quotas(ngx_http_request_t *r,
         ctx->quotas = q;
     }
 
+    item = q->items.elts;
+
+    for (i = 0; i < q->items.nelts; i++) {
+        item[i].here = 0;
+    }
+
     quota = ctx->conf->quotas->elts;
 
     for (i = 0; i < ctx->conf->quotas->nelts; i++) {
@@ -167,8 +175,7 @@ ngx_http_guardrail_enter_quotas(ngx_http_request_t *r,
         item = ngx_http_guardrail_find_item(q, place, &limit);
 
         if (item) {
-            item->quota = &quota[i];
-            item->rate.limit.value = limit.value;
+            ngx_http_guardrail_change_item(item, &quota[i], &limit);
             continue;
         }
 
@@ -182,6 +189,7 @@ ngx_http_guardrail_enter_quotas(ngx_http_request_t *r,
         item->quota = &quota[i];
         item->place = place;
         item->rate.limit = limit;
+        item->here = 1;
 
         if (limit.unit == GUARDRAIL_UNIT_RECORDS) {
             q->meter.records = 1;
@@ -330,6 +338,30 @@ ngx_http_guardrail_find_item(ngx_http_guardrail_quotas_t *q,
 }
 
 
+/*
+ * Of several limits of one location on one counter the smallest holds; that
+ * of a later location replaces it, and is judged with what was charged.
+ */
+
+static void
+ngx_http_guardrail_change_item(ngx_http_guardrail_item_t *item,
+    ngx_http_guardrail_quota_t *quota, guardrail_limit_t *limit)
+{
+    ngx_uint_t  less;
+
+    less = (limit->value < item->rate.limit.value);
+
+    if (item->here && !less) {
+        return;
+    }
+
+    item->again |= less && (item->charged || item->counted);
+    item->here = 1;
+    item->quota = quota;
+    item->rate.limit.value = limit->value;
+}
+
+
 /* all rates of requests, or none */
 
 static ngx_int_t
@@ -358,14 +390,14 @@ ngx_http_guardrail_admit_requests(ngx_http_guardrail_ctx_t *ctx)
 }
 
 
-/* not charged yet */
+/* not charged yet, or under another limit */
 
 static ngx_uint_t
 ngx_http_guardrail_is_request_rate(ngx_http_guardrail_item_t *item,
     ngx_http_guardrail_place_t *place)
 {
     return item->place == place
-           && !item->charged
+           && (!item->charged || item->again)
            && item->rate.limit.unit == GUARDRAIL_UNIT_REQUESTS;
 }
 
@@ -413,7 +445,7 @@ ngx_http_guardrail_admit_place(ngx_http_guardrail_ctx_t *ctx,
 
         if (ngx_http_guardrail_is_request_rate(item, place)) {
             item->rc = guardrail_rate_admit_locked(&zone->z, e, &item->rate,
-                                                   now, 1);
+                                                   now, !item->charged);
             charge &= (item->rc == GUARDRAIL_RATE_ADMITTED);
 
         } else if (item->place == place
@@ -427,7 +459,9 @@ ngx_http_guardrail_admit_place(ngx_http_guardrail_ctx_t *ctx,
     for (i = 0; e && charge && i < q->items.nelts; i++) {
         item = &items[i];
 
-        if (ngx_http_guardrail_is_request_rate(item, place)) {
+        if (ngx_http_guardrail_is_request_rate(item, place)
+            && !item->charged)
+        {
             guardrail_rate_charge_locked(&zone->z, e, &item->rate, now, 1);
             item->charged = 1;
         }
@@ -445,7 +479,11 @@ ngx_http_guardrail_admit_place(ngx_http_guardrail_ctx_t *ctx,
         if (ngx_http_guardrail_is_request_rate(item, place)
             && item->rc != GUARDRAIL_RATE_ADMITTED)
         {
-            ngx_http_guardrail_refuse_rate(ctx, item, now, 1, 1);
+            ngx_http_guardrail_refuse_rate(ctx, item, now, 1, !item->charged);
+        }
+
+        if (item->place == place) {
+            item->again &= (item->rate.limit.unit != GUARDRAIL_UNIT_REQUESTS);
         }
     }
 
@@ -512,25 +550,56 @@ ngx_http_guardrail_admit_length(ngx_http_guardrail_ctx_t *ctx, off_t length)
 }
 
 
-ngx_uint_t
-ngx_http_guardrail_counts_records(ngx_http_guardrail_ctx_t *ctx)
+void
+ngx_http_guardrail_quota_limits(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx, ngx_uint_t constant,
+    guardrail_body_limits_t *limits)
 {
+    ngx_str_t                    s;
     ngx_uint_t                   i;
+    guardrail_limit_t            limit;
     ngx_http_guardrail_quota_t  *quota;
 
     if (ctx->conf->quotas == NULL) {
-        return 0;
+        return;
     }
 
     quota = ctx->conf->quotas->elts;
 
     for (i = 0; i < ctx->conf->quotas->nelts; i++) {
-        if (quota[i].limit.unit == GUARDRAIL_UNIT_RECORDS
-            && (quota[i].cv || quota[i].limit.value != GUARDRAIL_NO_LIMIT))
+
+        limit = quota[i].limit;
+
+        if (limit.unit != GUARDRAIL_UNIT_RECORDS
+            && limit.unit != GUARDRAIL_UNIT_MEMORY)
         {
-            return 1;
+            continue;
+        }
+
+        if (quota[i].cv) {
+
+            /* what cannot be read is said, and refused, at admission */
+
+            limit.value = GUARDRAIL_NO_LIMIT;
+
+            if (constant
+                || ngx_http_complex_value(r, quota[i].cv, &s) != NGX_OK
+                || guardrail_limit_parse(&limit, limit.unit, s.data, s.len)
+                   != GUARDRAIL_LIMIT_OK)
+            {
+                continue;
+            }
+        }
+
+        if (limit.value == GUARDRAIL_NO_LIMIT) {
+            continue;
+        }
+
+        if (limit.unit == GUARDRAIL_UNIT_RECORDS) {
+            limits->records = 1;
+
+        } else {
+            limits->estimate = 1;
         }
     }
-
-    return 0;
 }

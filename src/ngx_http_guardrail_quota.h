@@ -139,6 +139,8 @@ typedef struct {
     uint32_t                          lease;
     uint64_t                          amount;       /* of a lease */
 
+    unsigned                          here:1;       /* of this location */
+    unsigned                          again:1;      /* its limit is less now */
     unsigned                          charged:1;    /* requests */
     unsigned                          refused:1;
     unsigned                          leased:1;
@@ -161,6 +163,7 @@ struct ngx_http_guardrail_quotas_s {
     uint64_t                          retry;        /* seconds; 0: none */
     unsigned                          never:1;
     unsigned                          overflow:1;
+    unsigned                          too_large:1;  /* for a whole level */
     unsigned                          streams:1;    /* unbuffered: memory */
                                                     /* grows, none waits */
 
@@ -263,6 +266,11 @@ void ngx_http_guardrail_call_waiting(ngx_http_guardrail_zone_t *zone);
 char *ngx_http_guardrail_set_quota(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 
+/* warns of what a reload finds no room for yet */
+
+void ngx_http_guardrail_check_room(ngx_http_guardrail_zone_t *zone,
+    ngx_log_t *log);
+
 /* a location's own quotas: in order, each pair once; at merge */
 
 char *ngx_http_guardrail_check_quotas(ngx_conf_t *cf, ngx_array_t *quotas);
@@ -289,7 +297,7 @@ ngx_int_t ngx_http_guardrail_charge_judged(ngx_http_guardrail_ctx_t *ctx);
 const guardrail_body_meter_t *ngx_http_guardrail_meter(
     ngx_http_guardrail_ctx_t *ctx);
 
-/* a refusal by anything: what is given back, what is free */
+/* a refusal by anything, in dry_run too: what is given back, what is free */
 
 void ngx_http_guardrail_settle_refused(ngx_http_guardrail_ctx_t *ctx);
 
@@ -297,9 +305,14 @@ void ngx_http_guardrail_settle_refused(ngx_http_guardrail_ctx_t *ctx);
 
 void ngx_http_guardrail_settle(ngx_http_guardrail_ctx_t *ctx);
 
-/* of records, under the quotas in force: the format must be known */
+/*
+ * What the quotas of the location must know of a body: its records, what it
+ * costs.  constant: only those without variables.
+ */
 
-ngx_uint_t ngx_http_guardrail_counts_records(ngx_http_guardrail_ctx_t *ctx);
+void ngx_http_guardrail_quota_limits(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx, ngx_uint_t constant,
+    guardrail_body_limits_t *limits);
 
 /*
  * A rate that does not admit: item->rc says how, wanted is what it did not
@@ -315,6 +328,10 @@ void ngx_http_guardrail_refuse_rate(ngx_http_guardrail_ctx_t *ctx,
 /* NGX_DECLINED, with the verdict of a zone without room in ctx */
 
 ngx_int_t ngx_http_guardrail_zone_full(ngx_http_guardrail_ctx_t *ctx);
+
+/* in dry_run: something would have refused it before */
+
+ngx_uint_t ngx_http_guardrail_was_told(ngx_http_guardrail_ctx_t *ctx);
 
 /* sets the verdict of a quota that refuses */
 

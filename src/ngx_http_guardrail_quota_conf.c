@@ -22,6 +22,8 @@ static char *ngx_http_guardrail_quota_limit(ngx_conf_t *cf,
 static char *ngx_http_guardrail_name_pair(ngx_http_guardrail_quota_t *quota);
 static char *ngx_http_guardrail_quota_params(ngx_conf_t *cf,
     ngx_http_guardrail_quota_t *quota);
+static ngx_uint_t ngx_http_guardrail_names_pair(
+    ngx_http_guardrail_zone_t *zone, uint32_t unit, uint32_t period);
 static ngx_uint_t ngx_http_guardrail_is_again(ngx_str_t *value, ngx_uint_t i);
 static ngx_int_t ngx_http_guardrail_cmp_quotas(const void *one,
     const void *two);
@@ -274,6 +276,90 @@ invalid:
                        &value[i], &value[0]);
 
     return NGX_CONF_ERROR;
+}
+
+
+/*
+ * A reload may find the rooms of a zone taken by what was counted before: by
+ * pairs that were charged in their last two periods.  It is said here, since
+ * who meets it are clients.  Read without the lock, by the master.
+ */
+
+void
+ngx_http_guardrail_check_room(ngx_http_guardrail_zone_t *zone, ngx_log_t *log)
+{
+    uint64_t            second;
+    ngx_uint_t          i, k, room;
+    guardrail_pair_t   *p;
+    guardrail_limit_t  *limit;
+
+    second = ngx_http_guardrail_now(zone) / 1000;
+    room = 0;
+
+    for (i = 0; i < zone->z.rates; i++) {
+        p = &zone->z.head->pairs[i];
+
+        if (p->unit == 0
+            || (!ngx_http_guardrail_names_pair(zone, p->unit, p->period)
+                && p->used + 2 * (uint64_t) p->period <= second))
+        {
+            room++;
+        }
+    }
+
+    limit = zone->limits.elts;
+
+    for (i = 0; i < zone->limits.nelts; i++) {
+
+        for (k = 0; k < zone->z.rates; k++) {
+            p = &zone->z.head->pairs[k];
+
+            if (p->unit == (uint32_t) limit[i].unit + 1
+                && p->period == limit[i].period)
+            {
+                break;
+            }
+        }
+
+        if (k < zone->z.rates) {
+            continue;
+        }
+
+        if (room) {
+            room--;
+            continue;
+        }
+
+        ngx_log_error(NGX_LOG_WARN, log, 0,
+                      "zone \"%V\" has no room yet for %s in %uDs, requests "
+                      "under this quota are refused until a rate that is no "
+                      "longer named was not used for two of its periods; set "
+                      "more \"rates\" in \"guardrail_zone\" to start with an "
+                      "empty zone", &zone->name,
+                      guardrail_unit_info(limit[i].unit)->name,
+                      limit[i].period);
+    }
+}
+
+
+/* does the configuration name a pair of the registry? */
+
+static ngx_uint_t
+ngx_http_guardrail_names_pair(ngx_http_guardrail_zone_t *zone, uint32_t unit,
+    uint32_t period)
+{
+    ngx_uint_t          i;
+    guardrail_limit_t  *limit;
+
+    limit = zone->limits.elts;
+
+    for (i = 0; i < zone->limits.nelts; i++) {
+        if (unit == (uint32_t) limit[i].unit + 1 && period == limit[i].period) {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 

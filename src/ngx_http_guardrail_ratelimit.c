@@ -312,9 +312,11 @@ ngx_http_guardrail_fmt_quota_detail(guardrail_fmt_t *f,
     if (!q->never) {
         guardrail_fmt_text(f, ", ");
         guardrail_fmt_u64(f, q->used);
-        guardrail_fmt_text(f, " are used and ");
+        guardrail_fmt_text(f, q->used == 1 ? " is" : " are");
+        guardrail_fmt_text(f, " used and ");
         guardrail_fmt_u64(f, q->wanted);
-        guardrail_fmt_text(f, " more were wanted");
+        guardrail_fmt_text(f, q->wanted == 1 ? " more was wanted"
+                                             : " more were wanted");
 
         if (q->retry) {
             guardrail_fmt_text(f, "; try again in ");

@@ -20,9 +20,7 @@ static void ngx_http_guardrail_forget_variables(ngx_http_request_t *r);
 void
 ngx_http_guardrail_take_verdict(ngx_http_guardrail_ctx_t *ctx)
 {
-    size_t                           used;
-    guardrail_body_t                *b;
-    ngx_http_guardrail_main_conf_t  *gmcf;
+    guardrail_body_t  *b;
 
     b = &ctx->body;
 
@@ -40,12 +38,7 @@ ngx_http_guardrail_take_verdict(ngx_http_guardrail_ctx_t *ctx)
     ctx->error = b->error;
 
     if (b->rc == GUARDRAIL_DECODER_MEMORY) {
-        gmcf = ngx_http_get_module_main_conf(ctx->request,
-                                             ngx_http_guardrail_module);
-        used = ngx_http_guardrail_decoder_memory();
-
-        ctx->limit = gmcf->decoder_memory;
-        ctx->observed = used + b->codec->memory;
+        ngx_http_guardrail_decoder_refused(ctx, b->observed);
     }
 }
 
@@ -136,6 +129,7 @@ ngx_http_guardrail_excess(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx)
         ctx->would = 1;
 
         ngx_http_guardrail_log(r, ctx, "would reject", ctx->conf->log_level);
+        ngx_http_guardrail_settle_refused(ctx);
     }
 
     return NGX_DECLINED;

@@ -538,10 +538,14 @@ static ngx_int_t
 ngx_http_guardrail_show(ngx_http_request_t *r,
     ngx_http_guardrail_whose_t *whose, ngx_uint_t hidden)
 {
-    u_char           *p;
-    guardrail_fmt_t   f;
+    u_char      *p, *last;
+    ngx_uint_t   i;
 
-    p = ngx_pnalloc(r->pool, NGX_HTTP_GUARDRAIL_SHOWN);
+    /* "\\x00" of each byte at most, or 16 digits */
+
+    p = ngx_pnalloc(r->pool, ngx_max(4 * ngx_min(whose->key.len,
+                                                 NGX_HTTP_GUARDRAIL_SHOWN),
+                                     16));
     if (p == NULL) {
         return NGX_ERROR;
     }
@@ -549,15 +553,27 @@ ngx_http_guardrail_show(ngx_http_request_t *r,
     whose->shown.data = p;
 
     if (hidden || whose->key.len > NGX_HTTP_GUARDRAIL_SHOWN) {
-        whose->shown.len = (size_t) (ngx_sprintf(p, "%016xL", whose->hash[0])
-                                     - p);
-        return NGX_OK;
+        last = ngx_sprintf(p, "%016xL", whose->hash[0]);
+
+    } else {
+
+        /* as in nginx's logs; no two keys look the same */
+
+        for (last = p, i = 0; i < whose->key.len; i++) {
+
+            if (whose->key.data[i] < ' ' || whose->key.data[i] > '~'
+                || whose->key.data[i] == '"' || whose->key.data[i] == '\\')
+            {
+                last = ngx_sprintf(last, "\\x%02Xd",
+                                   (ngx_uint_t) whose->key.data[i]);
+
+            } else {
+                *last++ = whose->key.data[i];
+            }
+        }
     }
 
-    guardrail_fmt_init(&f, (char *) p, NGX_HTTP_GUARDRAIL_SHOWN);
-    guardrail_fmt_printable(&f, (char *) whose->key.data, whose->key.len);
-
-    whose->shown.len = (size_t) (f.pos - (char *) p);
+    whose->shown.len = (size_t) (last - p);
 
     return NGX_OK;
 }

@@ -194,7 +194,7 @@ ngx_http_guardrail_fix_limits(ngx_http_guardrail_loc_conf_t *glcf)
 {
     if (glcf->max_body.cv || glcf->max_decoded.cv || glcf->ratio.cv
         || glcf->ratio_floor.cv || glcf->max_records.cv
-        || glcf->max_record_size.cv)
+        || glcf->max_record_size.cv || glcf->max_memory.cv)
     {
         return;
     }
@@ -241,6 +241,20 @@ ngx_http_guardrail_eval_limits(ngx_http_request_t *r,
                                   ngx_http_guardrail_size,
                                   "guardrail_max_record_size", mode, constant,
                                   &limits->max_record_size);
+
+    rc |= ngx_http_guardrail_eval(r, &glcf->max_memory,
+                                  ngx_http_guardrail_size,
+                                  "guardrail_max_memory", mode, constant,
+                                  &limits->max_memory);
+
+    limits->memory_factor = glcf->memory_factor;
+    limits->per_record = (unsigned) glcf->per_record;
+
+    if (glcf->json) {
+        limits->json = *glcf->json;
+    }
+
+    limits->json.lines = (glcf->format == NGX_HTTP_GUARDRAIL_FORMAT_NDJSON);
 
     if (glcf->max_body.set) {
         rc |= ngx_http_guardrail_eval(r, &glcf->max_body,

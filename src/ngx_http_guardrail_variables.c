@@ -25,7 +25,7 @@ typedef enum {
     ngx_http_guardrail_var_policy,
     ngx_http_guardrail_var_memory,
     ngx_http_guardrail_var_queue_time,
-    ngx_http_guardrail_var_none
+    ngx_http_guardrail_var_json_depth
 } ngx_http_guardrail_var_e;
 
 
@@ -107,10 +107,8 @@ static ngx_http_variable_t  ngx_http_guardrail_vars[] = {
       ngx_http_guardrail_variable, ngx_http_guardrail_var_policy,
       NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
-    /* known, so that a log format can name it, and empty as yet */
-
     { ngx_string("guardrail_json_depth"), NULL,
-      ngx_http_guardrail_variable, ngx_http_guardrail_var_none,
+      ngx_http_guardrail_variable, ngx_http_guardrail_var_json_depth,
       NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("guardrail_memory"), NULL,
@@ -230,12 +228,8 @@ ngx_http_guardrail_fmt_variable(ngx_http_request_t *r, guardrail_fmt_t *f,
 
     case ngx_http_guardrail_var_policy:
     case ngx_http_guardrail_var_queue_time:
-    case ngx_http_guardrail_var_memory:
         return ctx && ctx->quotas
                && ngx_http_guardrail_fmt_quota_variable(f, ctx, var);
-
-    case ngx_http_guardrail_var_none:
-        return 0;
 
     case ngx_http_guardrail_var_reason:
     case ngx_http_guardrail_var_limit:
@@ -280,6 +274,8 @@ ngx_http_guardrail_fmt_no_body(ngx_http_request_t *r, guardrail_fmt_t *f,
     case ngx_http_guardrail_var_decoded_bytes:
     case ngx_http_guardrail_var_records:
     case ngx_http_guardrail_var_largest_record:
+    case ngx_http_guardrail_var_json_depth:
+    case ngx_http_guardrail_var_memory:
         guardrail_fmt_u64(f, 0);
         return 1;
 
@@ -356,12 +352,22 @@ ngx_http_guardrail_fmt_measure(guardrail_fmt_t *f,
         return 1;
 
     case ngx_http_guardrail_var_records:
-        guardrail_fmt_u64(f, b->nd.records);
-        return 1;
+        guardrail_fmt_u64(f, guardrail_body_record_count(b));
+        return guardrail_body_has_records(b);
+
+    case ngx_http_guardrail_var_json_depth:
+        guardrail_fmt_u64(f, b->json ? b->json->deepest : 0);
+        return b->json && b->format != GUARDRAIL_FORMAT_NONE
+               && b->format != GUARDRAIL_FORMAT_CSV;
+
+    case ngx_http_guardrail_var_memory:
+
+        guardrail_fmt_u64(f, guardrail_body_estimate(b));
+        return guardrail_body_has_estimate(b);
 
     default: /* ngx_http_guardrail_var_largest_record */
-        guardrail_fmt_u64(f, b->nd.largest);
-        return 1;
+        guardrail_fmt_u64(f, guardrail_body_largest_record(b));
+        return guardrail_body_has_records(b);
     }
 }
 
@@ -384,10 +390,6 @@ ngx_http_guardrail_fmt_quota_variable(guardrail_fmt_t *f,
         }
 
         ngx_http_guardrail_fmt_policy(f, q->refusing);
-        return 1;
-
-    case ngx_http_guardrail_var_memory:
-        guardrail_fmt_u64(f, ngx_http_guardrail_estimate(ctx));
         return 1;
 
     default: /* ngx_http_guardrail_var_queue_time */
@@ -437,5 +439,21 @@ ngx_http_guardrail_fmt_encoding(guardrail_fmt_t *f,
 static const char *
 ngx_http_guardrail_format_name(ngx_http_guardrail_ctx_t *ctx)
 {
-    return (ctx->body.format == GUARDRAIL_FORMAT_NDJSON) ? "ndjson" : "none";
+    switch (ctx->body.format) {
+
+    case GUARDRAIL_FORMAT_NDJSON:
+        return "ndjson";
+
+    case GUARDRAIL_FORMAT_JSON:
+        return "json";
+
+    case GUARDRAIL_FORMAT_JSON_SEQ:
+        return "json_seq";
+
+    case GUARDRAIL_FORMAT_CSV:
+        return "csv";
+
+    default:
+        return "none";
+    }
 }

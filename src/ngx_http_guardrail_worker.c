@@ -36,10 +36,17 @@ static void ngx_http_guardrail_resume(ngx_event_t *ev);
 static void ngx_http_guardrail_wake(ngx_http_guardrail_ctx_t *ctx);
 static void ngx_http_guardrail_keep_handler(ngx_event_t *ev);
 static void ngx_http_guardrail_unkeep(void);
-static void *ngx_http_guardrail_alloc(void *opaque, size_t size);
-static void ngx_http_guardrail_release(void *opaque, void *p);
-static void *ngx_http_guardrail_check_alloc(void *opaque, size_t size);
-static void ngx_http_guardrail_check_free(void *opaque, void *p);
+static size_t ngx_http_guardrail_decoder_limit(ngx_http_guardrail_ctx_t *ctx);
+static void *ngx_http_guardrail_alloc(void *opaque, size_t size,
+    size_t window);
+static void ngx_http_guardrail_release(void *opaque, void *p, size_t size,
+    size_t window);
+static ngx_int_t ngx_http_guardrail_check_decoder(ngx_conf_t *cf,
+    const guardrail_codec_t *codec, const u_char *data, size_t len);
+static void *ngx_http_guardrail_check_alloc(void *opaque, size_t size,
+    size_t window);
+static void ngx_http_guardrail_check_free(void *opaque, void *p, size_t size,
+    size_t window);
 
 
 ngx_http_guardrail_worker_t  ngx_http_guardrail_worker;
@@ -75,6 +82,8 @@ ngx_http_guardrail_init_worker(ngx_cycle_t *cycle)
 
     ngx_http_guardrail_worker.left = NGX_HTTP_GUARDRAIL_BUDGET;
     ngx_http_guardrail_worker.ndjson = guardrail_ndjson_select();
+    ngx_http_guardrail_worker.ops.json = guardrail_json_select();
+    ngx_http_guardrail_worker.ops.csv = guardrail_csv_select();
 
     return ngx_http_guardrail_init_zones(cycle);
 }
@@ -248,25 +257,44 @@ ngx_http_guardrail_init_alloc(ngx_http_guardrail_ctx_t *ctx)
 }
 
 
-size_t
-ngx_http_guardrail_decoder_memory(void)
+void
+ngx_http_guardrail_decoder_refused(ngx_http_guardrail_ctx_t *ctx,
+    uint64_t wanted)
 {
-    return ngx_http_guardrail_decoders;
+    ctx->limit = ngx_http_guardrail_decoder_limit(ctx);
+    ctx->observed = ngx_http_guardrail_decoders + wanted;
+
+    if (ctx->observed <= ctx->limit) {
+
+        /* the whole would have had room: it was the half of large windows */
+
+        ctx->limit /= 2;
+        ctx->observed = ngx_http_guardrail_large_decoders + wanted;
+    }
 }
 
 
-static void *
-ngx_http_guardrail_alloc(void *opaque, size_t size)
+static size_t
+ngx_http_guardrail_decoder_limit(ngx_http_guardrail_ctx_t *ctx)
 {
-    ngx_http_guardrail_ctx_t *ctx = opaque;
-
-    void                            *p;
-    size_t                           limit;
     ngx_http_guardrail_main_conf_t  *gmcf;
 
     gmcf = ngx_http_get_module_main_conf(ctx->request,
                                          ngx_http_guardrail_module);
-    limit = gmcf->decoder_memory;
+
+    return gmcf->decoder_memory;
+}
+
+
+static void *
+ngx_http_guardrail_alloc(void *opaque, size_t size, size_t window)
+{
+    ngx_http_guardrail_ctx_t *ctx = opaque;
+
+    void    *p;
+    size_t   limit;
+
+    limit = ngx_http_guardrail_decoder_limit(ctx);
 
     if (limit) {
 
@@ -274,7 +302,7 @@ ngx_http_guardrail_alloc(void *opaque, size_t size)
             return NULL;
         }
 
-        if (ctx->body.codec->window > NGX_HTTP_GUARDRAIL_SMALL_WINDOW
+        if (window > NGX_HTTP_GUARDRAIL_SMALL_WINDOW
             && (size > limit / 2
                 || ngx_http_guardrail_large_decoders > limit / 2 - size))
         {
@@ -287,10 +315,9 @@ ngx_http_guardrail_alloc(void *opaque, size_t size)
         return NULL;
     }
 
-    ctx->decoder_size = size;
     ngx_http_guardrail_decoders += size;
 
-    if (ctx->body.codec->window > NGX_HTTP_GUARDRAIL_SMALL_WINDOW) {
+    if (window > NGX_HTTP_GUARDRAIL_SMALL_WINDOW) {
         ngx_http_guardrail_large_decoders += size;
     }
 
@@ -299,69 +326,73 @@ ngx_http_guardrail_alloc(void *opaque, size_t size)
 
 
 static void
-ngx_http_guardrail_release(void *opaque, void *p)
+ngx_http_guardrail_release(void *opaque, void *p, size_t size, size_t window)
 {
     ngx_http_guardrail_ctx_t *ctx = opaque;
 
-    ngx_http_guardrail_decoders -= ctx->decoder_size;
+    ngx_http_guardrail_decoders -= size;
 
-    if (ctx->body.codec->window > NGX_HTTP_GUARDRAIL_SMALL_WINDOW) {
-        ngx_http_guardrail_large_decoders -= ctx->decoder_size;
+    if (window > NGX_HTTP_GUARDRAIL_SMALL_WINDOW) {
+        ngx_http_guardrail_large_decoders -= size;
     }
-
-    ctx->decoder_size = 0;
 
     (void) ngx_pfree(ctx->request->pool, p);
 }
 
 
 /*
- * The decoder's memory has a fixed size: another zlib than that of the build
- * may not fit, which is better said by nginx -t than by refusals.
+ * The decoders' memory has a fixed size: other libraries than those of the
+ * build may not fit, which is better said by nginx -t than by refusals.  The
+ * windows of br and zstd are the largest.
  */
 
 ngx_int_t
-ngx_http_guardrail_check_decoder(ngx_conf_t *cf)
+ngx_http_guardrail_check_decoders(ngx_conf_t *cf)
 {
-    void                     *state;
-    ngx_uint_t                ok;
-    guardrail_alloc_t         alloc;
-    guardrail_codec_io_t      io;
+    ngx_uint_t                i;
     const guardrail_codec_t  *codec;
 
-    static const u_char  gz[] = {
+    static const u_char  gzip[] = {
         0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0x03, 0x4b,
         0x2f, 0x4d, 0x2c, 0x4a, 0x29, 0x4a, 0xcc, 0xcc, 0x01, 0x00, 0xbc,
         0x69, 0x3a, 0x45, 0x09, 0x00, 0x00, 0x00
     };
 
-    alloc.alloc = ngx_http_guardrail_check_alloc;
-    alloc.free = ngx_http_guardrail_check_free;
-    alloc.opaque = cf->temp_pool;
+    static const u_char  br[] = {
+        0x0f, 0x04, 0x80, 'g', 'u', 'a', 'r', 'd', 'r', 'a', 'i', 'l', 0x03
+    };
 
-    codec = guardrail_codec_get(GUARDRAIL_CODING_GZIP);
+    static const u_char  zstd[] = {
+        0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x68, 0x49, 0x00, 0x00,
+        'g', 'u', 'a', 'r', 'd', 'r', 'a', 'i', 'l'
+    };
 
-    state = codec->open(&alloc);
-    ok = 0;
+    static const struct {
+        guardrail_coding_e   coding;
+        const u_char        *data;
+        size_t               len;
+    } checks[] = {
+        { GUARDRAIL_CODING_GZIP, gzip, sizeof(gzip) },
+        { GUARDRAIL_CODING_BR, br, sizeof(br) },
+        { GUARDRAIL_CODING_ZSTD, zstd, sizeof(zstd) }
+    };
 
-    if (state) {
-        io.in = gz;
-        io.in_end = gz + sizeof(gz);
-        io.out = ngx_http_guardrail_worker.scratch;
-        io.out_end = io.out + GUARDRAIL_BODY_QUANTUM;
+    for (i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
+        codec = guardrail_codec_get(checks[i].coding);
 
-        ok = codec->decode(state, &io) == GUARDRAIL_OK
-             && codec->finish(state) == GUARDRAIL_OK
-             && io.out - ngx_http_guardrail_worker.scratch == 9;
+        if (codec == NULL
+            || ngx_http_guardrail_check_decoder(cf, codec, checks[i].data,
+                                                checks[i].len)
+               == NGX_OK)
+        {
+            continue;
+        }
 
-        codec->close(state, &alloc);
-    }
-
-    if (!ok) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "the zlib library that is loaded does not work with "
-                           "the guardrail module: it needs more than %uz bytes "
-                           "for a decoder", codec->memory);
+                           "the library for \"%s\" that is loaded does not "
+                           "work with the guardrail module: it needs more "
+                           "than %uz bytes for a decoder",
+                           codec->name, codec->memory);
         return NGX_ERROR;
     }
 
@@ -369,15 +400,50 @@ ngx_http_guardrail_check_decoder(ngx_conf_t *cf)
 }
 
 
+static ngx_int_t
+ngx_http_guardrail_check_decoder(ngx_conf_t *cf,
+    const guardrail_codec_t *codec, const u_char *data, size_t len)
+{
+    void                  *state;
+    ngx_uint_t             ok;
+    guardrail_alloc_t      alloc;
+    guardrail_codec_io_t   io;
+
+    alloc.alloc = ngx_http_guardrail_check_alloc;
+    alloc.free = ngx_http_guardrail_check_free;
+    alloc.opaque = cf->temp_pool;
+
+    state = codec->open(&alloc);
+    if (state == NULL) {
+        return NGX_ERROR;
+    }
+
+    io.in = data;
+    io.in_end = data + len;
+    io.out = ngx_http_guardrail_worker.scratch;
+    io.out_end = io.out + GUARDRAIL_BODY_QUANTUM;
+
+    ok = codec->decode(state, &io) == GUARDRAIL_OK
+         && codec->finish(state) == GUARDRAIL_OK
+         && io.out - ngx_http_guardrail_worker.scratch == 9
+         && ngx_memcmp(ngx_http_guardrail_worker.scratch, "guardrail", 9) == 0;
+
+    codec->close(state);
+
+    return ok ? NGX_OK : NGX_ERROR;
+}
+
+
 static void *
-ngx_http_guardrail_check_alloc(void *opaque, size_t size)
+ngx_http_guardrail_check_alloc(void *opaque, size_t size, size_t window)
 {
     return ngx_palloc(opaque, size);
 }
 
 
 static void
-ngx_http_guardrail_check_free(void *opaque, void *p)
+ngx_http_guardrail_check_free(void *opaque, void *p, size_t size,
+    size_t window)
 {
     (void) ngx_pfree(opaque, p);
 }

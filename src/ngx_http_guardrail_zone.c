@@ -31,8 +31,11 @@
 #define NGX_HTTP_GUARDRAIL_STEPS   64
 
 
+static ngx_uint_t ngx_http_guardrail_is_name(ngx_str_t *name);
 static char *ngx_http_guardrail_zone_param(ngx_conf_t *cf,
     ngx_http_guardrail_zone_t *zone, ngx_str_t *value);
+static char *ngx_http_guardrail_zone_state(ngx_conf_t *cf,
+    ngx_http_guardrail_zone_t *zone, ngx_str_t *name);
 static size_t ngx_http_guardrail_map_size(ngx_http_guardrail_zone_t *zone);
 static ngx_int_t ngx_http_guardrail_init_zone(ngx_shm_zone_t *shm_zone,
     void *data);
@@ -68,19 +71,12 @@ ngx_http_guardrail_set_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    for (i = 0; i < value[1].len; i++) {
-
-        /* the name is part of header fields and of labels */
-
-        if (ngx_strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                       "0123456789_-.", value[1].data[i]) == NULL)
-        {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid name \"%V\" in \"%V\" directive, it "
-                               "may have letters, digits, \"_\", \"-\" and "
-                               "\".\"", &value[1], &value[0]);
-            return NGX_CONF_ERROR;
-        }
+    if (!ngx_http_guardrail_is_name(&value[1])) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid name \"%V\" in \"%V\" directive, it may "
+                           "have letters, digits, \"_\", \"-\" and \".\"",
+                           &value[1], &value[0]);
+        return NGX_CONF_ERROR;
     }
 
     zone = ngx_http_guardrail_get_zone(cf, &value[1]);
@@ -168,11 +164,24 @@ ngx_http_guardrail_set_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
+/* it is part of header fields and of labels */
+
+static ngx_uint_t
+ngx_http_guardrail_is_name(ngx_str_t *name)
+{
+    return name->len
+           && strspn((char *) name->data,
+                     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                     "0123456789_-.")
+              == name->len;
+}
+
+
 static char *
 ngx_http_guardrail_zone_param(ngx_conf_t *cf, ngx_http_guardrail_zone_t *zone,
     ngx_str_t *value)
 {
-    ssize_t                            size;
+    off_t                              size;
     ngx_int_t                          n;
     ngx_str_t                          s;
     ngx_http_compile_complex_value_t   ccv;
@@ -181,7 +190,7 @@ ngx_http_guardrail_zone_param(ngx_conf_t *cf, ngx_http_guardrail_zone_t *zone,
         s.data = value->data + 5;
         s.len = value->len - 5;
 
-        size = ngx_parse_size(&s);
+        size = ngx_parse_offset(&s);
 
         if (size == NGX_ERROR || size <= 0) {
             goto invalid;
@@ -252,14 +261,10 @@ ngx_http_guardrail_zone_param(ngx_conf_t *cf, ngx_http_guardrail_zone_t *zone,
     if (value->len > 6 && ngx_strncmp(value->data, "state=", 6) == 0
         && zone->state.len == 0)
     {
-        zone->state.data = value->data + 6;
-        zone->state.len = value->len - 6;
+        s.data = value->data + 6;
+        s.len = value->len - 6;
 
-        if (ngx_conf_full_name(cf->cycle, &zone->state, 0) != NGX_OK) {
-            return NGX_CONF_ERROR;
-        }
-
-        return NGX_CONF_OK;
+        return ngx_http_guardrail_zone_state(cf, zone, &s);
     }
 
 invalid:
@@ -269,6 +274,40 @@ invalid:
                        "directive", value);
 
     return NGX_CONF_ERROR;
+}
+
+
+static char *
+ngx_http_guardrail_zone_state(ngx_conf_t *cf, ngx_http_guardrail_zone_t *zone,
+    ngx_str_t *name)
+{
+    ngx_uint_t                        i;
+    ngx_http_guardrail_zone_t       **zones;
+
+    zone->state = *name;
+
+    if (ngx_conf_full_name(cf->cycle, &zone->state, 0) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    zones = zone->gmcf->zones.elts;
+
+    for (i = 0; i < zone->gmcf->zones.nelts; i++) {
+
+        if (zones[i] != zone && zones[i]->state.len == zone->state.len
+            && ngx_strncmp(zones[i]->state.data, zone->state.data,
+                           zone->state.len)
+               == 0)
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "the file \"%V\" of \"state\" in "
+                               "\"guardrail_zone\" directive is that of zone "
+                               "\"%V\" too", &zone->state, &zones[i]->name);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return NGX_CONF_OK;
 }
 
 
@@ -407,6 +446,8 @@ ngx_http_guardrail_init_zone(ngx_shm_zone_t *shm_zone, void *data)
                           &zone->name);
             return NGX_ERROR;
         }
+
+        ngx_http_guardrail_check_room(zone, shm_zone->shm.log);
 
         return NGX_OK;
     }

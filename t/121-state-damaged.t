@@ -17,6 +17,7 @@ use lib 't/lib';
 use POSIX ();
 
 use Guardrail::Test;
+use Guardrail::TestModule;
 
 my $t = Guardrail::Test->new;
 my $backend = $t->backend;
@@ -222,6 +223,45 @@ like(($t->log_lines(qr/is ignored/))[-1], qr/: it is no regular file/,
 is($t->get('/?t=a')->status, 200, 'nginx serves');
 
 ok(wait_until { -f $file }, 'it is replaced');
+
+# a directory that is not there: nginx serves, says so once, and tries again
+
+ok($t->stop, 'stopped');
+
+my @later = (main => load_test_module, http => <<'HTTP', server => <<'SERVER');
+    guardrail_zone z size=256k state=%%DIR%%/none/z.state;
+HTTP
+    guardrail on;
+    guardrail_quota z requests 3/1d;
+
+    location / {
+        proxy_pass http://%%BACKEND%%;
+    }
+
+    location /later {
+        guardrail off;
+        test_later 10s;
+    }
+SERVER
+
+$t->start(@later);
+
+my $cannot = qr/\[error\].* cannot be written: open\(\) .* \(2: No such/;
+
+ok($t->wait_log($cannot), 'it is said');
+is($t->get('/')->status, 200, 'a request') for 1 .. 3;
+is($t->get('/later')->status, 204, 'later') for 1 .. 3;
+is($t->get('/')->status, 429, 'it is counted');
+
+mkdir "$dir/none";
+
+ok(wait_until {
+    $t->get('/later');
+
+    return -s "$dir/none/z.state";
+}, 'it is written when it can be');
+
+is(scalar(my @said = $t->log_lines($cannot)), 1, 'it was said once');
 
 # what somebody has put where the file is made is not followed
 

@@ -26,7 +26,8 @@ my %accepted = (
     guardrail_max_ratio       => ['1', '1031', '0', 'off', '$arg_n',
                                   '200 floor=0', '200 floor=1m',
                                   '200 floor=$arg_n', '$arg_n floor=4m'],
-    guardrail_encodings       => ['gzip', 'deflate', 'gzip deflate',
+    guardrail_encodings       => ['gzip', 'deflate', 'gzip deflate', 'br',
+                                  'zstd', 'zstd br deflate gzip',
                                   'deflate gzip', 'none'],
     guardrail_format          => [qw(auto none ndjson)],
     guardrail_max_records     => \@numbers,
@@ -39,7 +40,15 @@ my %accepted = (
                                   '$arg_n secret=off default=n pattern=^.'],
     guardrail_quota           => ['zone requests 10/1m', 'zone bytes $arg_n'],
     guardrail_headers         => [qw(on off)],
-    guardrail_memory_model    => [qw(1 28 1.5 0.001)],
+    guardrail_memory_model    => ['1', '28', '1.5', 'cpython',
+                                  'cpython per=record'],
+    guardrail_json            => ['off', 'depth=9 strict=on'],
+    guardrail_max_memory      => \@sizes,
+    guardrail_min_rate        => ['off', '500', '500 grace=20s'],
+    guardrail_body_timeout    => [qw(0 30s)],
+    guardrail_types           => ['text/plain', 'a/b ~^text/'],
+    guardrail_max_arg         => ['limit 10', 'n 1 required'],
+    guardrail_max_window      => ['from to 1h'],
 );
 
 my %only_http = (
@@ -51,7 +60,8 @@ my %only_http = (
 
 # with a sentence of their own for what is said twice: 30-quota-directives.t
 
-my %repeatable = map { $_ => 1 } qw(guardrail_quota guardrail_zone);
+my %repeatable = map { $_ => 1 } qw(guardrail_quota guardrail_zone
+                                    guardrail_max_arg guardrail_max_window);
 
 $t->file('secret', 's' x 16);
 
@@ -181,7 +191,7 @@ sub mistakes {
         guardrail_max_decoded  => \@some,
         guardrail_max_ratio    => [@some, '10k', 'floor=1m'],
         guardrail_encodings    => ['""', qw(snappy compress identity x-gzip
-                                            off $arg_n br zstd), '"gzip,br"'],
+                                            off $arg_n), '"gzip,br"'],
         guardrail_format       => ['""', qw(xml jsonl $arg_n)],
         guardrail_max_records  => [@wrong_number, '10k'],
         guardrail_max_record_size => \@some,
@@ -216,7 +226,7 @@ sub mistakes {
                 qr/"guardrail_max_ratio"/, qr/[="]\Q$size\E"/);
     }
 
-    for my $list ('gzip none', 'none gzip', 'gzip gzip', 'deflate gzip br',
+    for my $list ('gzip none', 'none gzip', 'gzip gzip', 'br zstd br',
                   'none none', 'gzip GZIP')
     {
         refuses(conf("guardrail_encodings $list;"), "encodings $list",
@@ -254,11 +264,16 @@ sub duplicates {
 sub arguments {
     my %many = (guardrail_max_ratio => '1 floor=1 1', guardrail_encodings => 0,
                 guardrail_tenant => 'a b c d e', guardrail_zone => 0,
-                guardrail_quota => 'zone requests');
+                guardrail_quota => 'zone requests', guardrail_types => 0,
+                guardrail_json => 0, guardrail_memory_model => '1 2 3',
+                guardrail_min_rate => '1 2 3', guardrail_max_arg => 'a',
+                guardrail_max_window => 'a b');
 
     for my $name (@all) {
         my $many = $many{$name} // '1 1';
-        my $re = qr/invalid number of arguments in "\Q$name\E" directive/;
+        my $re = $name eq 'guardrail_json'
+                 ? qr/"guardrail_json" directive must have a parameter/
+                 : qr/invalid number of arguments in "\Q$name\E" directive/;
 
         refuses(conf("$name;"), "$name without a value", $re);
         refuses(conf("$name $many;"), "$name $many", $re) if $many;

@@ -31,12 +31,14 @@ subtest 'accepted' => sub {
             'quota z records 10000000/1d', 'quota z bytes 2g/1h',
             'quota z uploads 20', 'quota y concurrency 40 queue=9 timeout=2s'
             . ' hold=20s', 'quota y memory 4G queue=0 hold=0 status=529');
-    accepts('', 'quota z requests off', 'quota z requests 0/1h', 'quota z bytes off', 'quota z memory 0',
+    accepts('', 'quota z requests off', 'quota z requests 0/1h',
+            'quota z bytes off', 'quota z memory 0',
             'quota y requests $arg_n status=400', 'quota y requests $arg_m');
     accepts('', 'tenant ""', 'quota z decoded 10K/10s');
     accepts('', 'tenant $arg_n pattern=^(?<tenant>[a-z]+)- default=none'
             . ' secret=on', 'quota z requests 9223372036854775807/3650d');
     accepts('zone later size=1m', 'quota later requests 1/1s');
+    accepts('zone large size=1g');
     accepts('zone Az09_-.x size=256k key=$remote_addr$uri rates=8 full=share',
             'quota Az09_-.x requests 1/1s');
     accepts("secret $_") for qw(%%DIR%%/secret %%DIR%%/long secret);
@@ -59,7 +61,7 @@ HTTP
 
 
 subtest 'LIMIT' => sub {
-    for my $limit ('""', qw(abc -1/1m 1.5/1m 10 10/ 10/1 10/m1 10/1M 10/1w
+    for my $limit (q(""), qw(abc -1/1m 1.5/1m 10 10/ 10/1 10/m1 10/1M 10/1w
                             10/1ms 10/0s 10/3651d 10/1m1 99999999999999999999/1s
                             10k/1m OFF 1/1s/1s), '"10 /1m"', '10/1h30m')
     {
@@ -177,6 +179,11 @@ subtest 'zones' => sub {
         for '', 'a b', 'a,b', 'a;b', '"', 'a/b', '$arg_n', "a\xc3\xa4",
             'x' x 65;
     zone_refused('z size=1m', qr/duplicate zone "z"/, qr/"guardrail_zone"/);
+
+    # one file for both would be written by both
+
+    zone_refused('x size=1m state=a; guardrail_zone w size=1m state=a',
+                 qr/[\/]a" of "state" in "guardrail_zone"/, qr/zone "x" too/);
 
     my ($ok, $out) = $t->nginx_t(conf(http => <<'HTTP'));
         limit_req_zone $uri zone=x:1m rate=1r/s;

@@ -14,8 +14,10 @@ use Guardrail::Test;
 my $t = Guardrail::Test->new;
 my $backend = $t->backend;
 
-my ($config) = read_file(root . '/README.md') =~ /^```nginx\n(.*?)^```$/ms
-    or die "README.md has no configuration\n";
+my ($config, $quotas) = read_file(root . '/README.md')
+    =~ /^```nginx\n(.*?)^```$/gms;
+
+die "README.md has no two configurations\n" unless defined $quotas;
 
 my $lines = () = $config =~ /\S.*\n/g;
 
@@ -60,5 +62,30 @@ for my $reason (sort keys %excess) {
 }
 
 is($backend->connections, 0, 'the backend was not contacted');
+
+ok($t->stop, 'stopped');
+
+# the quotas that it shows
+
+$quotas =~ s{state=/var/lib/nginx/guardrail/}{state=%%DIR%%/}
+    or die "README.md: no state file\n";
+
+$t->start(http => "guardrail on; $quotas", server => <<'SERVER');
+    location / {
+        proxy_pass http://%%BACKEND%%;
+        add_header Tenant $guardrail_tenant;
+    }
+SERVER
+
+my $r = $t->post('/', "{}\n", headers => ['X-Api-Key', 'acme-7c1f']);
+
+is($r->status, 200, 'a request under quotas');
+is($r->header('Tenant'), 'acme', 'its tenant');
+is($r->header('RateLimit-Policy'),
+   '"tenants-requests-60s";q=600;w=60, "tenants-records-86400s";q=10000000;'
+   . 'w=86400', 'its rates');
+like($r->header('RateLimit'), qr/"tenants-requests-60s";r=599;t=\d+/,
+     'what is left');
+is($t->post('/', "{}\n")->header('Tenant'), 'anonymous', 'without a key');
 
 $t->done;

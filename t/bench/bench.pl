@@ -870,19 +870,28 @@ sub report_bombs {
 
 
 sub scan {
+    scan_with('ndjson', 'NDJSON scanning', 'records of 100 bytes' => 8);
+    scan_with('json', 'The shape of JSON', 'records of 160 bytes' => 1.5,
+              'records of 8 bytes' => 0.8);
+}
+
+
+sub scan_with {
+    my ($program, $title, %bars) = @_;
+
     my $avx2 = read_file('/proc/cpuinfo') =~ /\bavx2\b/;
-    my @lines = split /\n/, `taskset -c $core $data/ndjson @{[
+    my @lines = split /\n/, `taskset -c $core $data/$program @{[
                                 $avx2 ? 'avx2' : '']}`;
     my $head = shift @lines;
 
-    table('NDJSON scanning, 256 KiB in the cache, GB/s',
+    table("$title, 256 KiB in the cache, GB/s",
           (split ' ', $head)[1 .. (split ' ', $head) - 1], 'bar', '');
 
     for my $line (@lines) {
         my ($name, @speed) = split /\s{2,}/, $line;
 
-        row($name, @speed, $avx2 && $name eq 'records of 100 bytes'
-                           ? bar($speed[0], '>=', 8) : ('', ''));
+        row($name, @speed, $avx2 && $bars{$name}
+                           ? bar($speed[0], '>=', $bars{$name}) : ('', ''));
     }
 }
 

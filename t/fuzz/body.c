@@ -196,7 +196,7 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t size)
 
     judge_no_limits(&l, (guardrail_coding_e) (p[0] % 3));
 
-    l.format = (guardrail_format_e) (p[0] / 3 % 3);
+    l.format = judge_formats[p[0] / 3 % 3];
     l.max_body = choose(p[1], GUARDRAIL_NO_LIMIT);
     l.max_decoded = choose(p[2], MOST);
     l.ratio = p[3] ? ratios[p[3] % 7] : GUARDRAIL_NO_LIMIT;

@@ -29,6 +29,8 @@ compile backend t/bench/backend.c
 compile posts t/bench/posts.c
 compile inflate t/bench/inflate.c -lz
 compile ndjson t/bench/ndjson.c src/core/*/*.c -lz
+compile csv t/bench/csv.c src/core/records/*.c
+compile json -DHAVE_YAJL=1 t/bench/json.c src/core/*/*.c -lz -lyajl
 compile quota t/bench/quota.c src/core/quota/*.c
 compile zone t/bench/zone.c src/core/quota/*.c
 

@@ -174,7 +174,8 @@ args=("${keep[@]}" --with-cc="$cc" --builddir=objs
 # another compiler, another nginx or another "config" is another build
 
 version=$([ -z "$nginx" ] || "$nginx" -v 2>&1)
-stamp=$({ printf '%s\n' "$version" "$src" "${args[@]}"
+stamp=$({ printf '%s\n' "$version" "$src" "${args[@]}" \
+                 "${GUARDRAIL_BROTLI:-}" "${GUARDRAIL_ZSTD:-}"
           cat "$addon/config"
           cd "$addon" && find . -path ./build -prune -o -name '*.c' -print |
               sort

@@ -18,7 +18,7 @@ use File::Find;
 use FindBin qw($Bin);
 
 my %system = map { $_ => 1 } qw(stddef.h stdint.h stdbool.h string.h limits.h
-    inttypes.h float.h zlib.h brotli/decode.h zstd.h
+    inttypes.h float.h zlib.h brotli/decode.h zstd.h zstd_errors.h
     emmintrin.h immintrin.h nmmintrin.h smmintrin.h tmmintrin.h
     x86intrin.h arm_neon.h cpuid.h);
 

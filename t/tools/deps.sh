@@ -15,7 +15,8 @@ for group in "${@:-build}"; do
     case $group in
 
     build)
-        need+=(gcc libc6-dev make perl libpcre2-dev zlib1g-dev libssl-dev)
+        need+=(gcc libc6-dev make perl libpcre2-dev zlib1g-dev libssl-dev
+               libbrotli-dev libzstd-dev)
 
         # a source tree in NGINX_SRC brings its own headers
 
@@ -26,7 +27,8 @@ for group in "${@:-build}"; do
 
     test)
         need+=(nginx binutils clang libclang-rt-dev cppcheck curl
-               nghttp2-client procps python3 gunicorn python3-flask)
+               nghttp2-client procps python3 gunicorn python3-flask
+               brotli zstd)
         ;;
 
     run)
@@ -34,7 +36,7 @@ for group in "${@:-build}"; do
         ;;
 
     bench)
-        need+=(nginx curl procps)
+        need+=(nginx curl procps libyajl-dev)
         ;;
 
     sanitize)

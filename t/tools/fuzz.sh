@@ -37,9 +37,11 @@ build() {
     done |
     xargs -r -P "$(nproc)" -L 1 bash -c '
         clang -std=c11 -g -O1 -Isrc/core -It/unit -Wall -Wextra \
+            -DGUARDRAIL_HAVE_BROTLI=1 -DGUARDRAIL_HAVE_ZSTD=1 \
             -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
             -fno-omit-frame-pointer -DGUARDRAIL_ZONE_POINTS -o "$2.new" \
-            "$1" src/core/*/*.c -lz -lm && mv "$2.new" "$2"' bash
+            "$1" src/core/*/*.c -lz -lbrotlidec -lbrotlienc -lzstd -lm &&
+            mv "$2.new" "$2"' bash
 }
 
 names() {

@@ -174,8 +174,9 @@ start() {
     cat <<END
 nginx with the module listens on 127.0.0.1:$port, started with
 conf-examples/ndjson-ingest.conf (other ports and paths).  Behind it is
-conf-examples/app/app.py: Flask, gunicorn, 2 workers.  /unguarded/ leads to
-the same application without the guard, each worker limited to $memory_mb MB.
+conf-examples/app/app.py: Flask, gunicorn, 2 workers.  /tenants/ leads to it
+too, 3 requests a minute for each tenant.  /unguarded/ leads to the same
+application without the guard, each worker limited to $memory_mb MB.
 END
 }
 
@@ -197,8 +198,8 @@ start_app() {
 }
 
 
-# The example, with what names a machine replaced, and one location more: the
-# unguarded one.
+# The example, with what names a machine replaced, and two locations more: one
+# with a quota, and the unguarded one.
 
 configure() {
     local text temp
@@ -215,8 +216,17 @@ error_log $dir/"
     swap "listen 80;" "listen 127.0.0.1:$port;"
     swap "server 127.0.0.1:8000;" "server unix:$dir/app.sock;"
     swap "http {" "http {$temp
+
+    guardrail_zone tenants size=1m;
 "
-    swap "        location / {" "        location /unguarded/ {
+    swap "        location / {" "        location /tenants/ {
+            guardrail_tenant \$http_x_api_key pattern=^([a-z]+)- secret=off
+                             default=reject;
+            guardrail_quota tenants requests 3/1m;
+            proxy_pass http://application/;
+        }
+
+        location /unguarded/ {
             guardrail off;
             proxy_pass http://unix:$dir/unguarded.sock:/;
         }
@@ -415,7 +425,18 @@ tour() {
 
     expect "refused uploads that got through" 0 $((heard - 1))
 
-    title "5. The bomb, without the guard"
+    title "5. A tenant that has 3 requests a minute, and another one"
+    tenant acme-7f3a "200 200 200 429"
+    print_answer
+
+    means "refused for a while, and told for how long:" \
+        "Retry-After $(field retry-after)"
+
+    tenant globex-01c2 "200"
+    tenant "" "400"
+    print_answer
+
+    title "6. The bomb, without the guard"
     unguarded bomb /unguarded/upload
 
     # fresh workers: a peak does not go down
@@ -425,7 +446,7 @@ tour() {
     unguarded_pid=$started
     wait_app unguarded "$unguarded_pid"
 
-    title "6. The row flood, without the guard"
+    title "7. The row flood, without the guard"
     unguarded flood /unguarded/ingest
 }
 
@@ -447,6 +468,38 @@ refused() {
     records=$(sed -n 's/.* records \([0-9]*\), .*/\1/p' <<< "$line")
 
     expect "$1, guarded" "$3" "$status $(member reason)"
+}
+
+
+# tenant KEY STATUS...: so many requests with a key
+
+tenant() {
+    local i got=
+    local -a count args
+
+    read -r -a count <<< "$2"
+    args=(-H "X-Api-Key: $1" "$url/tenants/")
+
+    printf "   \$ %s \\\\\n     %s\n\n" "curl -i -H 'X-Api-Key: $1'" \
+        "$url/tenants/"
+
+    for ((i = 0; i < ${#count[@]}; i++)); do
+        got+=" $(cd "$dir" && curl -q -s -m 10 -o answer -D head \
+                 -w '%{http_code}' "${args[@]}")" || true
+
+        printf '   %s\n' "${got##* }"
+        sed -n 's/\r$//; s/^ratelimit/   &/ip; s/^retry-after/   &/ip' \
+            "$dir/head"
+    done
+
+    expect "tenant \"${1%%-*}\"" "$2" "${got# }"
+}
+
+
+# a field of the last answer to a tenant
+
+field() {
+    sed -n "s/\r$//; s/^$1: *//ip" "$dir/head"
 }
 
 
@@ -539,6 +592,7 @@ nginx stays up until Ctrl-C.  The uploads are in $dir:
     curl --data-binary @bomb.gz -H 'Content-Encoding: gzip' $url/upload
     curl --data-binary @flood.gz -H 'Content-Encoding: gzip' $url/ingest
     printf '{"a":1}\n{"a":2}\n' | curl --data-binary @- $url/ingest
+    curl -i -H 'X-Api-Key: initech-1' $url/tenants/
 
     nginx.conf, error.log, access.log are there too
 END

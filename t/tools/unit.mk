@@ -12,7 +12,9 @@ TESTS := $(wildcard t/unit/*.c)
 
 WARN = -Wall -Wextra -Wconversion -Wshadow -Wcast-qual -Wmissing-prototypes \
 	-Werror
-BASE = -std=c11 -g -Isrc/core -MMD -MP
+HAVE = -DGUARDRAIL_HAVE_BROTLI=1 -DGUARDRAIL_HAVE_ZSTD=1
+LIBS = -lz -lbrotlidec -lbrotlienc -lzstd
+BASE = -std=c11 -g -Isrc/core $(HAVE) -MMD -MP
 
 CC_gcc = gcc
 CC_clang = clang
@@ -21,7 +23,8 @@ CC_asan = gcc
 OPT_gcc = -O2
 OPT_clang = -O2 -Wconditional-uninitialized
 OPT_asan = -O1 -fno-omit-frame-pointer -fsanitize=address,undefined \
-	-fno-sanitize-recover=all -DGUARDRAIL_ZONE_POINTS -DGUARDRAIL_ZONE_SCALAR
+	-fno-sanitize-recover=all \
+	-DGUARDRAIL_ZONE_POINTS -DGUARDRAIL_ZONE_SCALAR
 
 
 all: $(foreach v,$(VARIANTS),$(TESTS:t/unit/%.c=$(OUT)/$(v)/%)) core
@@ -43,7 +46,7 @@ $(OUT)/.objs/$(1)/t/%.o: t/%.c t/tools/unit.mk
 $(OUT)/$(1)/%: $(OUT)/.objs/$(1)/t/unit/%.o \
 		$(CORE:%.c=$(OUT)/.objs/$(1)/%.o)
 	@mkdir -p $$(@D)
-	$(CC_$(1)) $(OPT_$(1)) -o $$@ $$^ -lz -lm
+	$(CC_$(1)) $(OPT_$(1)) -o $$@ $$^ $(LIBS)
 
 endef
 

@@ -1237,7 +1237,7 @@ test_empty(void)
         for (j = 0; j < 3; j++) {
             judge_no_limits(&l, (guardrail_coding_e) i);
 
-            l.format = (guardrail_format_e) j;
+            l.format = judge_formats[j];
             l.max_body = 0;
             l.max_decoded = 0;
             l.max_records = 0;
@@ -2161,7 +2161,7 @@ test_random(void)
             l.max_decoded = GUARDRAIL_NO_LIMIT;
             l.max_records = GUARDRAIL_NO_LIMIT;
             l.max_record_size = GUARDRAIL_NO_LIMIT;
-            l.format = (guardrail_format_e) rng_below(&rng, 3);
+            l.format = judge_formats[rng_below(&rng, 3)];
 
             if (j > 1) {
                 if (rng_below(&rng, 2)) {

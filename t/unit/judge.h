@@ -38,6 +38,8 @@ typedef struct {
     unsigned            calls;
     unsigned            live;
     size_t              size;           /* of the last */
+    size_t              bytes;          /* of those that live */
+    size_t              windows;        /* the same */
 } judge_heap_t;
 
 
@@ -67,7 +69,7 @@ typedef struct {
 
 
 static inline void *
-judge_alloc(void *opaque, size_t size)
+judge_alloc(void *opaque, size_t size, size_t window)
 {
     judge_heap_t  *h = opaque;
 
@@ -79,19 +81,32 @@ judge_alloc(void *opaque, size_t size)
     }
 
     h->live++;
+    h->bytes += size;
+    h->windows += window;
 
     return malloc(size);
 }
 
 
 static inline void
-judge_free(void *opaque, void *p)
+judge_free(void *opaque, void *p, size_t size, size_t window)
 {
     judge_heap_t  *h = opaque;
 
     h->live--;
+    h->bytes -= size;
+    h->windows -= window;
     free(p);
 }
+
+
+/* formats whose scanner is in the state itself */
+
+static const guardrail_format_e  judge_formats[] = {
+    GUARDRAIL_FORMAT_NONE,
+    GUARDRAIL_FORMAT_NDJSON,
+    GUARDRAIL_FORMAT_SNIFF
+};
 
 
 static inline void
@@ -106,6 +121,11 @@ judge_no_limits(guardrail_body_limits_t *l, guardrail_coding_e coding)
     l->format = GUARDRAIL_FORMAT_NONE;
     l->coding = coding;
     l->records = 0;
+    l->max_memory = GUARDRAIL_NO_LIMIT;
+    l->memory_factor = 0;
+    l->per_record = 0;
+    l->estimate = 0;
+    memset(&l->json, 0, sizeof(l->json));
 }
 
 
@@ -303,11 +323,14 @@ judge_body(const guardrail_body_limits_t *limits, const uint8_t *p,
     guardrail_body_close(&b);
     guardrail_body_close(&b);
 
-    if (run->heap.live) {
+    if (run->heap.live || run->heap.bytes || run->heap.windows) {
         run->fault = "the decoder was not given back";
     }
 
-    if (run->heap.calls > 1) {
+    /* br and zstd: the state, and a block for the window, which may grow */
+
+    if (run->heap.calls > (limits->coding > GUARDRAIL_CODING_DEFLATE ? 9 : 1))
+    {
         run->fault = "more than one allocation";
     }
 

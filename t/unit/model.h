@@ -298,8 +298,8 @@ model_space(uint8_t ch)
  */
 
 static inline guardrail_rc_e
-model_records(const guardrail_body_limits_t *l, const uint8_t *p, size_t len,
-    int end, verdict_t *v, size_t *at)
+model_typed_records(const guardrail_body_limits_t *l, const uint8_t *p,
+    size_t len, int end, verdict_t *v, size_t *at)
 {
     size_t                     i, used;
     guardrail_rc_e             rc;
@@ -414,6 +414,29 @@ model_records(const guardrail_body_limits_t *l, const uint8_t *p, size_t len,
     }
 
     return rc;
+}
+
+
+/* another type is refused only where records are limited */
+
+static inline guardrail_rc_e
+model_records(const guardrail_body_limits_t *l, const uint8_t *p, size_t len,
+    int end, verdict_t *v, size_t *at)
+{
+    guardrail_rc_e  rc;
+
+    rc = model_typed_records(l, p, len, end, v, at);
+
+    if (rc != GUARDRAIL_TYPE || l->max_records != GUARDRAIL_NO_LIMIT
+        || l->max_record_size != GUARDRAIL_NO_LIMIT)
+    {
+        return rc;
+    }
+
+    v->format = GUARDRAIL_FORMAT_NONE;
+    *at = len;
+
+    return GUARDRAIL_OK;
 }
 
 

@@ -9,12 +9,21 @@
 #include <string.h>
 
 
+/* bytes of input that a call of a decoder takes whatever they may cost */
+
+#define GUARDRAIL_BODY_LEAST  512
+
+
 static guardrail_rc_e guardrail_body_identity(guardrail_body_t *b,
     const uint8_t *p, size_t len, size_t *used);
 static guardrail_rc_e guardrail_body_coded(guardrail_body_t *b,
     const uint8_t *p, size_t len, uint8_t *scratch, int64_t *budget,
     size_t *used);
+static size_t guardrail_body_affordable(const guardrail_body_t *b, size_t n,
+    int64_t budget);
 static guardrail_rc_e guardrail_body_open(guardrail_body_t *b);
+static guardrail_rc_e guardrail_body_decoder_refused(guardrail_body_t *b,
+    guardrail_rc_e rc);
 static guardrail_rc_e guardrail_body_output(guardrail_body_t *b,
     const uint8_t *p, size_t len);
 static guardrail_rc_e guardrail_body_ratio(guardrail_body_t *b,
@@ -37,11 +46,11 @@ guardrail_body_init(guardrail_body_t *b, const guardrail_body_limits_t *limits,
     nl.max_records = limits->max_records;
     nl.max_lines = guardrail_ndjson_max_lines(limits->max_records);
     nl.max_record_size = limits->max_record_size;
-    nl.refuse_utf16 = (limits->max_records != GUARDRAIL_NO_LIMIT
-                       || limits->max_record_size != GUARDRAIL_NO_LIMIT
-                       || limits->records);
+    nl.refuse_utf16 = guardrail_body_in_force(limits);
 
     guardrail_ndjson_init(&b->nd, ops, &nl);
+
+    b->memory_bound = guardrail_body_memory_bound(limits);
 
     if (b->codec == NULL && limits->coding != GUARDRAIL_CODING_IDENTITY) {
         b->error = "the content coding is not built in";
@@ -157,11 +166,15 @@ guardrail_body_coded(guardrail_body_t *b, const uint8_t *p, size_t len,
             }
         }
 
+        n = guardrail_body_affordable(b, n, *budget);
+
         io.in = p + *used;
         io.in_end = io.in + n;
         io.out = scratch;
         io.out_end = scratch + GUARDRAIL_BODY_QUANTUM
                      - b->decoded % GUARDRAIL_BODY_QUANTUM;
+
+        io.ahead = 0;
 
         decoder = b->codec->decode(b->decoder, &io);
 
@@ -171,7 +184,7 @@ guardrail_body_coded(guardrail_body_t *b, const uint8_t *p, size_t len,
         b->pending = (io.out == io.out_end);
         b->wire += taken;
         *used += taken;
-        *budget -= (int64_t) (given + taken * b->codec->weight);
+        *budget -= (int64_t) (given + taken * b->codec->weight + io.ahead);
 
         rc = guardrail_body_output(b, scratch, given);
 
@@ -179,11 +192,8 @@ guardrail_body_coded(guardrail_body_t *b, const uint8_t *p, size_t len,
             return rc;
         }
 
-        info = b->codec->info(b->decoder);
-
         if (decoder != GUARDRAIL_OK) {
-            b->error = info->error;
-            return guardrail_body_refuse(b, decoder, 0, 0);
+            return guardrail_body_decoder_refused(b, decoder);
         }
 
         /* input that gives nothing is charged too */
@@ -193,6 +203,8 @@ guardrail_body_coded(guardrail_body_t *b, const uint8_t *p, size_t len,
         if (rc != GUARDRAIL_OK) {
             return rc;
         }
+
+        info = b->codec->info(b->decoder);
 
         if (!b->pending && b->wire % GUARDRAIL_BODY_SLICE == 0) {
             rc = guardrail_body_ratio(b, b->wire - info->overhead);
@@ -207,16 +219,48 @@ guardrail_body_coded(guardrail_body_t *b, const uint8_t *p, size_t len,
 }
 
 
+/* no more input than there is budget for, but so much that calls pay */
+
+static size_t
+guardrail_body_affordable(const guardrail_body_t *b, size_t n, int64_t budget)
+{
+    uint64_t  most;
+
+    most = (uint64_t) budget / b->codec->weight;
+
+    if (most < GUARDRAIL_BODY_LEAST) {
+        most = GUARDRAIL_BODY_LEAST;
+    }
+
+    return n < most ? n : (size_t) most;
+}
+
+
 static guardrail_rc_e
 guardrail_body_open(guardrail_body_t *b)
 {
     b->decoder = b->codec->open(b->alloc);
 
     if (b->decoder == NULL) {
-        return guardrail_body_refuse(b, GUARDRAIL_DECODER_MEMORY, 0, 0);
+        return guardrail_body_refuse(b, GUARDRAIL_DECODER_MEMORY, 0,
+                                     b->codec->memory);
     }
 
     return GUARDRAIL_OK;
+}
+
+
+static guardrail_rc_e
+guardrail_body_decoder_refused(guardrail_body_t *b, guardrail_rc_e rc)
+{
+    const guardrail_codec_info_t  *info;
+
+    info = b->codec->info(b->decoder);
+
+    b->error = info->error;
+
+    return guardrail_body_refuse(b, rc, rc == GUARDRAIL_MAX_MEMORY
+                                        ? b->codec->window : 0, info->wanted);
 }
 
 
@@ -331,8 +375,7 @@ guardrail_body_finish(guardrail_body_t *b)
         rc = b->codec->finish(b->decoder);
 
         if (rc != GUARDRAIL_OK) {
-            b->error = b->codec->info(b->decoder)->error;
-            return guardrail_body_refuse(b, rc, 0, 0);
+            return guardrail_body_decoder_refused(b, rc);
         }
     }
 
@@ -350,7 +393,7 @@ void
 guardrail_body_close(guardrail_body_t *b)
 {
     if (b->decoder) {
-        b->codec->close(b->decoder, b->alloc);
+        b->codec->close(b->decoder);
         b->decoder = NULL;
         b->pending = 0;
         b->closed = 1;

@@ -13,6 +13,8 @@
 
 #include "base/guardrail_base.h"
 #include "codec/guardrail_codec.h"
+#include "json/guardrail_json.h"
+#include "records/guardrail_csv.h"
 #include "records/guardrail_ndjson.h"
 
 
@@ -30,8 +32,31 @@
 typedef enum {
     GUARDRAIL_FORMAT_NONE = 0,
     GUARDRAIL_FORMAT_NDJSON,
-    GUARDRAIL_FORMAT_SNIFF              /* by the first byte that counts */
+    GUARDRAIL_FORMAT_JSON,
+    GUARDRAIL_FORMAT_JSON_SEQ,
+    GUARDRAIL_FORMAT_CSV,
+
+    /* by the first byte that counts: NDJSON if JSON begins with it, else */
+
+    GUARDRAIL_FORMAT_SNIFF,             /* nothing, or a refusal */
+    GUARDRAIL_FORMAT_SNIFF_CSV          /* CSV */
 } guardrail_format_e;
+
+
+/* what is known of the JSON in a body, beside its records */
+
+typedef struct {
+    uint64_t            depth;
+    uint64_t            keys;
+    uint64_t            items;
+    uint64_t            tokens;
+    uint64_t            key;                /* bytes */
+    uint64_t            string;             /* bytes */
+    uint64_t            number;             /* characters */
+    unsigned            shape;              /* any of these, or strict */
+    unsigned            strict;
+    unsigned            lines;              /* each of its own, in NDJSON */
+} guardrail_body_json_t;
 
 
 /* Limits, GUARDRAIL_NO_LIMIT where there is none.  Equality passes. */
@@ -46,6 +71,13 @@ typedef struct {
     guardrail_format_e  format;
     guardrail_coding_e  coding;
     unsigned            records;            /* are counted for a quota */
+
+    uint64_t            max_memory;         /* bytes */
+    uint64_t            memory_factor;      /* thousandths; 0: CPython's */
+    unsigned            per_record;         /* one by one, not all kept */
+    unsigned            estimate;           /* is asked for by a quota */
+
+    guardrail_body_json_t  json;
 } guardrail_body_limits_t;
 
 
@@ -69,7 +101,8 @@ typedef struct {
 /*
  * The state.  Read wire, decoded, nd.records, nd.largest, format; after a
  * refusal limit, observed (divided by observed_input where that is not 0),
- * unit and error too.  The counters stand at the byte that was refused.
+ * unit and error too.  The counters stand at the byte that was refused.  Of
+ * GUARDRAIL_DECODER_MEMORY, observed is the block that alloc() did not give.
  */
 
 typedef struct {
@@ -106,8 +139,45 @@ typedef struct {
     unsigned                    closed:1;
     unsigned                    sniffed:3;      /* bytes of a BOM */
     unsigned                    first:8;        /* the body's first byte */
+    uint64_t                    memory_bound;   /* decoded bytes */
+    guardrail_json_t           *json;
+    guardrail_csv_t            *csv;
     guardrail_ndjson_t          nd;
 } guardrail_body_t;
+
+
+/*
+ * The scanners that are not in the state itself, for formats and limits that
+ * ask for them: so many bytes, or 0.  A block of that size, aligned to 8, is
+ * given to guardrail_body_use() after init, and lives as long as the body.
+ */
+
+typedef struct {
+    const guardrail_json_ops_t  *json;
+    const guardrail_csv_ops_t   *csv;
+} guardrail_body_ops_t;
+
+size_t guardrail_body_block(const guardrail_body_limits_t *limits);
+void guardrail_body_use(guardrail_body_t *b, const guardrail_body_ops_t *ops,
+    void *block);
+
+
+/* records begun so far, and the bytes of the largest, by the format */
+
+uint64_t guardrail_body_record_count(const guardrail_body_t *b);
+uint64_t guardrail_body_largest_record(const guardrail_body_t *b);
+
+/* were records looked for at all? */
+
+unsigned guardrail_body_has_records(const guardrail_body_t *b);
+
+/* where nothing asks for it, nobody has looked at what JSON costs */
+
+unsigned guardrail_body_has_estimate(const guardrail_body_t *b);
+
+/* bytes that the body takes of its backend's memory, by what has passed */
+
+uint64_t guardrail_body_estimate(const guardrail_body_t *b);
 
 
 /*

@@ -36,6 +36,12 @@ guardrail_body_pass(guardrail_body_t *b, const uint8_t *p, size_t len,
     while (*used < len) {
         n = (len - *used < piece) ? len - *used : piece;
 
+        /* with the byte that is too much, which others may refuse first */
+
+        if (n > b->memory_bound - b->decoded) {
+            n = (size_t) (b->memory_bound - b->decoded) + 1;
+        }
+
         rc = guardrail_body_records(b, p + *used, n, &part);
 
         *used += part;
@@ -43,6 +49,12 @@ guardrail_body_pass(guardrail_body_t *b, const uint8_t *p, size_t len,
 
         if (b->codec == NULL) {
             b->wire = b->decoded;
+        }
+
+        if (rc == GUARDRAIL_OK && b->decoded > b->memory_bound) {
+            rc = guardrail_body_refuse(b, GUARDRAIL_MAX_MEMORY,
+                                       b->limits.max_memory,
+                                       guardrail_body_estimate(b));
         }
 
         if (rc == GUARDRAIL_OK) {
@@ -74,7 +86,7 @@ guardrail_body_is_due(const guardrail_body_t *b)
                || b->wire - b->metered_wire
                   > GUARDRAIL_BODY_METER_BYTES - 2 * GUARDRAIL_BODY_SLICE
                || (b->meter->records
-                   && b->nd.records - b->metered_records
+                   && guardrail_body_record_count(b) - b->metered_records
                       >= GUARDRAIL_BODY_METER_PIECE));
 }
 
@@ -86,7 +98,7 @@ guardrail_body_charge(guardrail_body_t *b)
 
     b->metered_wire = b->wire;
     b->metered_decoded = b->decoded;
-    b->metered_records = b->nd.records;
+    b->metered_records = guardrail_body_record_count(b);
 
     rc = b->meter->charge(b->meter->opaque);
 

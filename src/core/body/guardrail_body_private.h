@@ -18,6 +18,25 @@
 guardrail_rc_e guardrail_body_refuse(guardrail_body_t *b, guardrail_rc_e rc,
     uint64_t limit, uint64_t observed);
 
+/* a record, JSON or memory limit or quota: the format matters */
+
+unsigned guardrail_body_in_force(const guardrail_body_limits_t *limits);
+
+/* decoded bytes that max_memory allows, whatever is in them */
+
+uint64_t guardrail_body_memory_bound(const guardrail_body_limits_t *limits);
+
+/* JSON, beside the lines of NDJSON or alone; CSV; *used as below */
+
+guardrail_rc_e guardrail_body_json(guardrail_body_t *b, const uint8_t *p,
+    size_t len, size_t *used);
+guardrail_rc_e guardrail_body_json_refused(guardrail_body_t *b,
+    guardrail_rc_e rc);
+guardrail_rc_e guardrail_body_csv(guardrail_body_t *b, const uint8_t *p,
+    size_t len, size_t *used);
+guardrail_rc_e guardrail_body_csv_refused(guardrail_body_t *b,
+    guardrail_rc_e rc);
+
 /*
  * Decoded bytes that are within max_decoded: their records, and what is
  * charged.  Moves decoded, and wire of an identity body.  *used as below.

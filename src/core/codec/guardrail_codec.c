@@ -4,8 +4,10 @@
  */
 
 
+#include "codec/guardrail_brotli.h"
 #include "codec/guardrail_codec.h"
 #include "codec/guardrail_inflate.h"
+#include "codec/guardrail_zstd.h"
 
 
 typedef struct {
@@ -20,7 +22,9 @@ static const guardrail_codec_name_t  guardrail_codec_names[] = {
     { "identity", 8, GUARDRAIL_CODING_IDENTITY },
     { "gzip", 4, GUARDRAIL_CODING_GZIP },
     { "x-gzip", 6, GUARDRAIL_CODING_GZIP },
-    { "deflate", 7, GUARDRAIL_CODING_DEFLATE }
+    { "deflate", 7, GUARDRAIL_CODING_DEFLATE },
+    { "br", 2, GUARDRAIL_CODING_BR },
+    { "zstd", 4, GUARDRAIL_CODING_ZSTD }
 };
 
 
@@ -57,11 +61,23 @@ guardrail_codec_get(guardrail_coding_e coding)
     case GUARDRAIL_CODING_DEFLATE:
         return &guardrail_codec_deflate;
 
-    case GUARDRAIL_CODING_IDENTITY:
-        break;
-    }
+#if (GUARDRAIL_HAVE_BROTLI)
 
-    return NULL;
+    case GUARDRAIL_CODING_BR:
+        return &guardrail_codec_brotli;
+
+#endif
+
+#if (GUARDRAIL_HAVE_ZSTD)
+
+    case GUARDRAIL_CODING_ZSTD:
+        return &guardrail_codec_zstd;
+
+#endif
+
+    default: /* GUARDRAIL_CODING_IDENTITY */
+        return NULL;
+    }
 }
 
 

@@ -19,35 +19,50 @@
 #define GUARDRAIL_GZIP_MAX_MEMBERS  1024
 #define GUARDRAIL_GZIP_MAX_HEADER   65536
 
+/* RFC 8878 sets none either; a skippable frame has a header of 8 bytes */
+
+#define GUARDRAIL_ZSTD_MAX_FRAMES     1024
+#define GUARDRAIL_ZSTD_MAX_SKIPPABLE  65536     /* bytes, with the header */
+
 
 /* content codings, as bits so that a set of them is a mask */
 
 typedef enum {
     GUARDRAIL_CODING_IDENTITY = 0,
     GUARDRAIL_CODING_GZIP     = 1,
-    GUARDRAIL_CODING_DEFLATE  = 2
+    GUARDRAIL_CODING_DEFLATE  = 2,
+    GUARDRAIL_CODING_BR       = 4,
+    GUARDRAIL_CODING_ZSTD     = 8
 } guardrail_coding_e;
 
 
 /*
- * The memory of decoders.  alloc() returns NULL when there is none; both are
- * called only from guardrail_codec_t.open() and .close().
+ * The memory of decoders.  alloc() returns NULL when there is none; free() is
+ * told what alloc() was: size in bytes, window the bytes of history that the
+ * block is for.  A coding whose header says how much it needs allocates when
+ * that is known, before it decodes, and again only if a later header asks for
+ * more.
  */
 
 typedef struct {
-    void  *(*alloc)(void *opaque, size_t size);
-    void   (*free)(void *opaque, void *p);
+    void  *(*alloc)(void *opaque, size_t size, size_t window);
+    void   (*free)(void *opaque, void *p, size_t size, size_t window);
     void    *opaque;
 } guardrail_alloc_t;
 
 
-/* one step of a decoder: input from .. in_end, output to .. out_end */
+/*
+ * One step of a decoder: input from .. in_end, output to .. out_end.  A
+ * decoder that cannot stop where the output is full adds to ahead the bytes
+ * that it may have decoded but not given: they were work, too.
+ */
 
 typedef struct {
     const uint8_t  *in;
     const uint8_t  *in_end;
     uint8_t        *out;
     uint8_t        *out_end;
+    size_t          ahead;
 } guardrail_codec_io_t;
 
 
@@ -57,12 +72,18 @@ typedef struct {
  *   overhead         bytes of headers and trailers that have ended
  *   member_overhead  the same at the first byte of the present member's data,
  *                    so without the trailer that may follow the last output
+ *
+ * and of a refusal:
+ *
+ *   wanted           bytes: the window of GUARDRAIL_MAX_MEMORY, the block of
+ *                    GUARDRAIL_DECODER_MEMORY
  */
 
 typedef struct {
     uint64_t        overhead;
     uint64_t        member_overhead;
-    const char     *error;              /* why malformed, static, or NULL */
+    uint64_t        wanted;
+    const char     *error;              /* why refused, static, or NULL */
 } guardrail_codec_info_t;
 
 
@@ -72,7 +93,7 @@ struct guardrail_codec_s {
     const char         *name;           /* as in Content-Encoding */
     guardrail_coding_e  coding;
 
-    size_t              memory;         /* bytes open() takes, at most */
+    size_t              memory;         /* bytes it holds, at most */
     size_t              window;         /* bytes of history, at most */
 
     /*
@@ -83,17 +104,22 @@ struct guardrail_codec_s {
 
     unsigned            weight;
 
-    /* NULL when there is no memory; the state is owned by the caller */
+    /*
+     * NULL when there is no memory; the state is owned by the caller, alloc
+     * must live as long as it does.
+     */
 
     void *(*open)(const guardrail_alloc_t *alloc);
-    void (*close)(void *state, const guardrail_alloc_t *alloc);
+    void (*close)(void *state);
 
     /*
      * Takes input and gives output until the input is spent and drained, or
      * the output is full; moves io->in and io->out.  With io->in at the end
-     * it drains only.  Returns GUARDRAIL_OK or GUARDRAIL_MALFORMED_ENCODING;
-     * output given by a call that fails is valid.  What was given for the
-     * first p bytes does not depend on how they were cut.
+     * it drains only.  Returns GUARDRAIL_OK or GUARDRAIL_MALFORMED_ENCODING,
+     * GUARDRAIL_MAX_MEMORY (a window above .window), GUARDRAIL_DECODER_MEMORY
+     * (alloc() gave nothing); output given by a call that fails is valid.
+     * What was given for the first p bytes does not depend on how they were
+     * cut.
      */
 
     guardrail_rc_e (*decode)(void *state, guardrail_codec_io_t *io);

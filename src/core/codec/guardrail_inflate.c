@@ -48,19 +48,23 @@ guardrail_inflate_open(const guardrail_alloc_t *alloc)
 {
     guardrail_inflate_t  *s;
 
-    s = alloc->alloc(alloc->opaque, sizeof(guardrail_inflate_t));
+    s = alloc->alloc(alloc->opaque, sizeof(guardrail_inflate_t),
+                     GUARDRAIL_INFLATE_WINDOW);
     if (s == NULL) {
         return NULL;
     }
 
     memset(s, 0, offsetof(guardrail_inflate_t, arena));
 
+    s->alloc = alloc;
+
     s->zs.zalloc = guardrail_inflate_zalloc;
     s->zs.zfree = guardrail_inflate_zfree;
     s->zs.opaque = s;
 
     if (inflateInit2(&s->zs, -MAX_WBITS) != Z_OK) {
-        alloc->free(alloc->opaque, s);
+        alloc->free(alloc->opaque, s, sizeof(guardrail_inflate_t),
+                    GUARDRAIL_INFLATE_WINDOW);
         return NULL;
     }
 
@@ -69,13 +73,14 @@ guardrail_inflate_open(const guardrail_alloc_t *alloc)
 
 
 void
-guardrail_inflate_close(void *state, const guardrail_alloc_t *alloc)
+guardrail_inflate_close(void *state)
 {
     guardrail_inflate_t  *s = state;
 
     (void) inflateEnd(&s->zs);
 
-    alloc->free(alloc->opaque, s);
+    s->alloc->free(s->alloc->opaque, s, sizeof(guardrail_inflate_t),
+                   GUARDRAIL_INFLATE_WINDOW);
 }
 
 

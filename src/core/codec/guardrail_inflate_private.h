@@ -49,31 +49,32 @@ typedef enum {
 
 
 typedef struct {
-    z_stream                zs;
-    guardrail_codec_info_t  info;
+    z_stream                 zs;
+    guardrail_codec_info_t   info;
+    const guardrail_alloc_t *alloc;
 
-    guardrail_gzip_state_e  state;
-    unsigned                flags;      /* FLG of this member */
-    unsigned                n;          /* bytes seen of the present field */
-    unsigned                extra;      /* length of FEXTRA */
-    unsigned                header;     /* bytes of this member's header */
-    unsigned                members;
+    guardrail_gzip_state_e   state;
+    unsigned                 flags;      /* FLG of this member */
+    unsigned                 n;          /* bytes seen of the present field */
+    unsigned                 extra;      /* length of FEXTRA */
+    unsigned                 header;     /* bytes of this member's header */
+    unsigned                 members;
 
-    uint32_t                crc;        /* of the header, then of the data */
-    uint32_t                size;       /* of the data, modulo 2^32 */
+    uint32_t                 crc;        /* of the header, then of the data */
+    uint32_t                 size;       /* of the data, modulo 2^32 */
     uint8_t                 field[GUARDRAIL_GZIP_TRAILER];
 
-    unsigned                started;    /* any input was seen */
-    unsigned                ended;      /* deflate: the stream is over */
-    guardrail_rc_e          rc;
+    unsigned                 started;    /* any input was seen */
+    unsigned                 ended;      /* deflate: the stream is over */
+    guardrail_rc_e           rc;
 
-    size_t                  used;       /* of the arena */
-    _Alignas(16) uint8_t    arena[GUARDRAIL_INFLATE_ARENA];
+    size_t                   used;       /* of the arena */
+    _Alignas(16) uint8_t     arena[GUARDRAIL_INFLATE_ARENA];
 } guardrail_inflate_t;
 
 
 void *guardrail_inflate_open(const guardrail_alloc_t *alloc);
-void guardrail_inflate_close(void *state, const guardrail_alloc_t *alloc);
+void guardrail_inflate_close(void *state);
 const guardrail_codec_info_t *guardrail_inflate_info(const void *state);
 
 /* says that the data is malformed, and why; error is static */

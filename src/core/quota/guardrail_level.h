@@ -103,7 +103,10 @@ void guardrail_level_release_locked(guardrail_zone_t *z, uint32_t lease,
 void guardrail_level_hold_locked(guardrail_zone_t *z, uint32_t lease,
     uint32_t end, uint64_t now);
 
-/* Ends the holds whose time has come; call it before a level is judged. */
+/*
+ * Ends holds whose time has come, and grants that nobody took, a few hundred
+ * in one call; call it before a level is judged.
+ */
 
 void guardrail_level_expire_locked(guardrail_zone_t *z, uint64_t now);
 

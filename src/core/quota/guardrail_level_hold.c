@@ -14,8 +14,8 @@
 static guardrail_lease_t *guardrail_hold_find(const guardrail_zone_t *z,
     const guardrail_level_t *l, uint32_t unit, uint32_t end,
     uint32_t **link);
-static void guardrail_hold_wheel(guardrail_zone_t *z, uint32_t second,
-    uint64_t now);
+static unsigned guardrail_hold_wheel(guardrail_zone_t *z, uint32_t second,
+    uint64_t now, uint32_t *budget);
 static void guardrail_hold_end(guardrail_zone_t *z, guardrail_lease_t *n,
     uint32_t *link);
 
@@ -107,27 +107,28 @@ guardrail_level_hold_locked(guardrail_zone_t *z, uint32_t lease, uint32_t end,
 void
 guardrail_level_expire_locked(guardrail_zone_t *z, uint64_t now)
 {
-    uint32_t                second, s;
+    uint32_t                second, budget;
     guardrail_zone_head_t  *head;
 
     head = z->head;
     second = (uint32_t) (now / 1000);
+    budget = GUARDRAIL_LEVEL_EXPIRES;
 
-    if (second > head->expired) {
-        s = head->expired;
+    /* each of the wheel's lists once, however long nobody looked */
 
-        /* each of the wheel's lists once, however long nobody looked */
-
-        if (second - s > GUARDRAIL_ZONE_WHEEL) {
-            s = second - GUARDRAIL_ZONE_WHEEL;
-        }
-
-        while (s < second) {
-            guardrail_hold_wheel(z, ++s, now);
-        }
-
+    if (second > head->expired
+        && second - head->expired > GUARDRAIL_ZONE_WHEEL)
+    {
         guardrail_zone_touch(z, &head->expired, sizeof(uint32_t));
-        head->expired = second;
+        head->expired = second - GUARDRAIL_ZONE_WHEEL;
+        guardrail_zone_commit(z);
+    }
+
+    while (head->expired < second
+           && guardrail_hold_wheel(z, head->expired + 1, now, &budget))
+    {
+        guardrail_zone_touch(z, &head->expired, sizeof(uint32_t));
+        head->expired++;
         guardrail_zone_commit(z);
     }
 
@@ -137,8 +138,11 @@ guardrail_level_expire_locked(guardrail_zone_t *z, uint64_t now)
 }
 
 
-static void
-guardrail_hold_wheel(guardrail_zone_t *z, uint32_t second, uint64_t now)
+/* 0 when the budget is spent: the next call goes on */
+
+static unsigned
+guardrail_hold_wheel(guardrail_zone_t *z, uint32_t second, uint64_t now,
+    uint32_t *budget)
 {
     uint32_t            i, level, unit, *link;
     guardrail_lease_t  *n;
@@ -157,6 +161,12 @@ guardrail_hold_wheel(guardrail_zone_t *z, uint32_t second, uint64_t now)
             continue;
         }
 
+        if (*budget == 0) {
+            return 0;
+        }
+
+        (*budget)--;
+
         level = n->level;
         unit = n->unit;
 
@@ -165,6 +175,8 @@ guardrail_hold_wheel(guardrail_zone_t *z, uint32_t second, uint64_t now)
 
         guardrail_queue_grant(z, level, unit, now);
     }
+
+    return 1;
 }
 
 

@@ -15,7 +15,11 @@
 
 /* grants in one call: others wait for the lock meanwhile */
 
-#define GUARDRAIL_LEVEL_GRANTS  64
+#define GUARDRAIL_LEVEL_GRANTS   64
+
+/* holds, or grants that nobody took, that end in one call, likewise */
+
+#define GUARDRAIL_LEVEL_EXPIRES  256
 
 
 #define guardrail_level_index(z, l)                                           \

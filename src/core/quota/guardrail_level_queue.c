@@ -384,11 +384,11 @@ guardrail_waiter_revoke(guardrail_zone_t *z, guardrail_level_t *l, uint32_t i)
 void
 guardrail_queue_expire(guardrail_zone_t *z, uint64_t now)
 {
-    uint32_t             i;
+    uint32_t             i, n;
     guardrail_level_t   *l;
     guardrail_waiter_t  *w;
 
-    for ( ;; ) {
+    for (n = 0; n < GUARDRAIL_LEVEL_EXPIRES; n++) {
         i = z->head->granted.head;
 
         if (i == 0) {

@@ -114,7 +114,7 @@ size_t guardrail_limit_name(guardrail_unit_e unit, uint32_t period,
 
 /*
  * What a rate may have in use when its entry is evicted: a tenth of the
- * LIMIT, or, if that is less, one request, one record or 4096 bytes.
+ * LIMIT, or one request, one record or 4096 bytes if that is more.
  */
 
 uint64_t guardrail_limit_threshold(const guardrail_limit_t *limit);

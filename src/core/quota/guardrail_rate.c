@@ -513,7 +513,9 @@ guardrail_rate_charge_locked(guardrail_zone_t *z, guardrail_entry_t *e,
     until = guardrail_window_keep_until(&r->window, r->limit.period, now,
                                         guardrail_limit_threshold(&r->limit));
 
-    until = until / 1000 + (until % 1000 != 0);
+    /* what may go now may go at once: a flood of keys has no second to wait */
+
+    until = (until > now) ? until / 1000 + (until % 1000 != 0) : 0;
     until = (until < UINT32_MAX) ? until : UINT32_MAX;
 
     guardrail_zone_touch(z, e, sizeof(guardrail_entry_t)

@@ -55,6 +55,7 @@ guardrail_state_valid(const guardrail_state_head_t *head)
 
         if (head->pairs[i].unit
             && (head->pairs[i].unit > GUARDRAIL_UNIT_MAX
+                || !guardrail_unit_info(head->pairs[i].unit - 1)->rate
                 || head->pairs[i].period == 0
                 || head->pairs[i].period > GUARDRAIL_LIMIT_MAX_PERIOD))
         {

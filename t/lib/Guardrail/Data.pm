@@ -10,11 +10,14 @@ use warnings;
 use Compress::Raw::Zlib;
 use Exporter qw(import);
 use File::Path qw(make_path);
+use File::Temp;
+use MIME::Base64;
 
 use Guardrail::Util qw(read_file root);
 
-our @EXPORT = qw(deflate_raw gzip gzip_header gzip_members gzip_zeros ndjson
-                 pseudo_random zlib);
+our @EXPORT = qw(brotli brotli_zeros deflate_raw gzip gzip_header gzip_members
+                 gzip_zeros ndjson pseudo_random zlib zstd zstd_frame
+                 zstd_skippable zstd_zeros);
 
 
 # Options: level => 1..9 (9 unless told), name, comment, extra => bytes of
@@ -82,6 +85,95 @@ sub _deflate {
     $d->flush($out) == Z_OK or die "deflate failed\n";
 
     return $out;
+}
+
+
+# By the programs of these names; the arguments are theirs.
+
+sub brotli {
+    my ($data, @args) = @_;
+
+    return _coded($data, 'brotli', '-c', @args);
+}
+
+
+sub zstd {
+    my ($data, @args) = @_;
+
+    return _coded($data, 'zstd', '-q', '-c', @args);
+}
+
+
+sub _coded {
+    my ($data, @command) = @_;
+    my $file = File::Temp->new;
+
+    binmode $file;
+    print $file $data;
+    close $file or die "write $file: $!\n";
+
+    open my $fh, '-|:raw', @command, $file->filename
+        or die "$command[0]: $!\n";
+
+    my $out = do { local $/; <$fh> };
+
+    close $fh or die "$command[0] failed\n";
+
+    return $out // '';
+}
+
+
+# 1 GiB of zeros as "brotli -q 11 -w 24" has it, in 841 bytes: that takes it
+# half a minute.
+
+sub brotli_zeros {
+    my $packed = decode_base64(<<'END');
+eNo7//9//Q91hkcbHRS+/5v/////D/4MRxIZG979tQdyHs5n6DisxHD3d/2///8P2zMKtLMy7Pr+
+/8///+31TAp83Awl7////P+f/z+Lg4wYw4t7/z///y//j7PBQofhwt7/z///t/8jzFAYwbCg+v95
+qEUbGBxwWcQ0atGoRUPUInsAVujmqA==
+END
+    my ($inflate) = Compress::Raw::Zlib::Inflate->new;
+
+    $inflate->inflate($packed, my $out) == Z_STREAM_END or die;
+
+    return $out;
+}
+
+
+# A zstd frame with a window of 128 KiB; blocks are data, or [byte, count].
+
+sub zstd_frame {
+    my (@blocks) = @_;
+    my $out = "\x28\xb5\x2f\xfd\x00\x38";
+
+    for my $i (0 .. $#blocks) {
+        my $b = $blocks[$i];
+        my $last = $i == $#blocks;
+        my $size = ref $b ? $b->[1] : length $b;
+
+        $out .= substr pack('V', $last | (ref $b ? 2 : 0) | $size << 3), 0, 3;
+        $out .= ref $b ? $b->[0] : $b;
+    }
+
+    return $out;
+}
+
+
+# of so many bytes, its header included
+
+sub zstd_skippable {
+    my ($len) = @_;
+
+    return pack('VV', 0x184d2a50, $len - 8) . "\xee" x ($len - 8);
+}
+
+
+# 128 KiB of zeros in each of n blocks of four bytes: the most there can be
+
+sub zstd_zeros {
+    my ($blocks) = @_;
+
+    return zstd_frame((["\0", 131072]) x $blocks);
 }
 
 

@@ -1,0 +1,225 @@
+
+/*
+ * Copyright (C) nginx-guardrail authors
+ *
+ * The shape of JSON with AVX2.  The instructions are those of single
+ * functions, by their attributes: the file needs no flags of its own, and the
+ * choice is made when it runs.
+ */
+
+
+#include "json/guardrail_json_fast.h"
+
+
+#if defined(__x86_64__)
+
+#include <cpuid.h>
+#include <immintrin.h>
+
+
+#define GUARDRAIL_JSON_AVX2                                                   \
+    __attribute__((target("avx2,bmi,bmi2,lzcnt,popcnt,pclmul")))
+
+#define GUARDRAIL_JSON_AVX2_INLINE                                            \
+    static inline GUARDRAIL_JSON_AVX2 __attribute__((always_inline))
+
+
+typedef struct {
+    __m256i  a;
+    __m256i  b;
+} guardrail_json_avx2_t;
+
+
+GUARDRAIL_JSON_AVX2_INLINE __m256i
+guardrail_json_avx2_load32(const uint8_t *p)
+{
+    return _mm256_loadu_si256((const __m256i *) (const void *) p);
+}
+
+
+GUARDRAIL_JSON_AVX2_INLINE guardrail_json_avx2_t
+guardrail_json_avx2_load(const uint8_t *p)
+{
+    guardrail_json_avx2_t  v;
+
+    v.a = guardrail_json_avx2_load32(p);
+    v.b = guardrail_json_avx2_load32(p + 32);
+
+    return v;
+}
+
+
+GUARDRAIL_JSON_AVX2_INLINE uint64_t
+guardrail_json_avx2_mask32(__m256i a, __m256i b)
+{
+    return (uint64_t) (uint32_t) _mm256_movemask_epi8(a)
+           | (uint64_t) (uint32_t) _mm256_movemask_epi8(b) << 32;
+}
+
+
+GUARDRAIL_JSON_AVX2_INLINE __m256i
+guardrail_json_avx2_is(__m256i v, uint8_t c)
+{
+    return _mm256_cmpeq_epi8(v, _mm256_set1_epi8((char) c));
+}
+
+
+GUARDRAIL_JSON_AVX2_INLINE uint64_t
+guardrail_json_avx2_eq(guardrail_json_avx2_t v, uint8_t c)
+{
+    return guardrail_json_avx2_mask32(guardrail_json_avx2_is(v.a, c),
+                                      guardrail_json_avx2_is(v.b, c));
+}
+
+
+GUARDRAIL_JSON_AVX2_INLINE uint64_t
+guardrail_json_avx2_brace(guardrail_json_avx2_t v, uint8_t c)
+{
+    __m256i  bit;
+
+    bit = _mm256_set1_epi8(0x20);
+
+    v.a = _mm256_or_si256(v.a, bit);
+    v.b = _mm256_or_si256(v.b, bit);
+
+    return guardrail_json_avx2_eq(v, c);
+}
+
+
+/*
+ * No two of the bytes that are looked for have the same low nibble: each byte
+ * is compared with the one that has its own.  Where none has, that is a byte
+ * of another nibble; from 80 on the shuffle gives 0.
+ */
+
+GUARDRAIL_JSON_AVX2_INLINE __m256i
+guardrail_json_avx2_white32(__m256i v)
+{
+    __m256i  table;
+
+    table = _mm256_setr_epi8(' ', 0, 0, 0, 0, 0, 0, 0,
+                             0, '\t', '\n', 0, 0, '\r', 0, 0,
+                             ' ', 0, 0, 0, 0, 0, 0, 0,
+                             0, '\t', '\n', 0, 0, '\r', 0, 0);
+
+    return _mm256_cmpeq_epi8(v, _mm256_shuffle_epi8(table, v));
+}
+
+
+GUARDRAIL_JSON_AVX2_INLINE uint64_t
+guardrail_json_avx2_white(guardrail_json_avx2_t v)
+{
+    return guardrail_json_avx2_mask32(guardrail_json_avx2_white32(v.a),
+                                      guardrail_json_avx2_white32(v.b));
+}
+
+
+/* the mask takes the highest bit, which bytes above 7F have set */
+
+GUARDRAIL_JSON_AVX2_INLINE __m256i
+guardrail_json_avx2_odd32(__m256i v)
+{
+    __m256i  table;
+
+    table = _mm256_setr_epi8(1, 0, 0, '#', 0, 0, 0, '\'',
+                             0, 0, 0, 0, 0, 0, 0, '/',
+                             1, 0, 0, '#', 0, 0, 0, '\'',
+                             0, 0, 0, 0, 0, 0, 0, '/');
+
+    return _mm256_or_si256(_mm256_cmpeq_epi8(v, _mm256_shuffle_epi8(table, v)),
+                           v);
+}
+
+
+GUARDRAIL_JSON_AVX2_INLINE uint64_t
+guardrail_json_avx2_odd(guardrail_json_avx2_t v)
+{
+    return guardrail_json_avx2_mask32(guardrail_json_avx2_odd32(v.a),
+                                      guardrail_json_avx2_odd32(v.b));
+}
+
+
+/* multiplied by all ones without carries, a bit reaches all above it */
+
+GUARDRAIL_JSON_AVX2_INLINE uint64_t
+guardrail_json_avx2_prefix(uint64_t m)
+{
+    __m128i  product;
+
+    product = _mm_clmulepi64_si128(_mm_set_epi64x(0, (int64_t) m),
+                                   _mm_set1_epi8(-1), 0);
+
+    return (uint64_t) _mm_cvtsi128_si64(product);
+}
+
+
+#define JSON_TARGET      GUARDRAIL_JSON_AVX2
+#define JSON_INLINE      GUARDRAIL_JSON_AVX2_INLINE
+#define JSON_VEC         guardrail_json_avx2_t
+#define JSON_LOAD        guardrail_json_avx2_load
+#define JSON_EQ          guardrail_json_avx2_eq
+#define JSON_BRACE       guardrail_json_avx2_brace
+#define JSON_WHITE       guardrail_json_avx2_white
+#define JSON_ODD         guardrail_json_avx2_odd
+#define JSON_PREFIX      guardrail_json_avx2_prefix
+#define JSON_ONES(m)     (uint64_t) _mm_popcnt_u64(m)
+#define JSON_BELOW(m)    (uint64_t) _tzcnt_u64(m)
+#define JSON_ABOVE(m)    (uint64_t) _lzcnt_u64(m)
+
+#include "json/guardrail_json_block.h"
+
+
+/* all that the attribute names, and a system that saves the registers */
+
+static unsigned
+guardrail_json_have_avx2(void)
+{
+    uint32_t  eax, ebx, ecx, edx, need;
+
+    need = bit_OSXSAVE|bit_AVX|bit_POPCNT|bit_PCLMUL;
+
+    if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx) || (ecx & need) != need) {
+        return 0;
+    }
+
+    /* XCR0: the states of XMM and YMM */
+
+    __asm__ volatile ("xgetbv" : "=a" (eax), "=d" (edx) : "c" (0));
+
+    if ((eax & 0x06) != 0x06) {
+        return 0;
+    }
+
+    need = bit_AVX2|bit_BMI|bit_BMI2;
+
+    if (!__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx)
+        || (ebx & need) != need)
+    {
+        return 0;
+    }
+
+    return __get_cpuid(0x80000001, &eax, &ebx, &ecx, &edx)
+           && (ecx & bit_LZCNT);
+}
+
+
+const guardrail_json_ops_t *
+guardrail_json_avx2(void)
+{
+    static const guardrail_json_ops_t  ops = {
+        "avx2",
+        guardrail_json_scan
+    };
+
+    return guardrail_json_have_avx2() ? &ops : NULL;
+}
+
+#else
+
+const guardrail_json_ops_t *
+guardrail_json_avx2(void)
+{
+    return NULL;
+}
+
+#endif

@@ -1,0 +1,377 @@
+
+/*
+ * Copyright (C) nginx-guardrail authors
+ *
+ * The shape of JSON, 64 bytes at a time: one scanner, included once for each
+ * instruction set, in a file that defines before
+ *
+ *     JSON_TARGET         the attributes of its functions
+ *     JSON_INLINE         and of those that are inlined
+ *     JSON_VEC            a type for 64 bytes
+ *     JSON_LOAD(p)        these bytes
+ *     JSON_EQ(v, c)       mask of the bytes that are c
+ *     JSON_BRACE(v, c)    of those that are c once bit 5 is set
+ *     JSON_WHITE(v)       of space, tab, LF, CR
+ *     JSON_ODD(v)         of apostrophe, slash, hash, and bytes above 7F
+ *     JSON_PREFIX(m)      each bit: the exclusive or of it and all below
+ *     JSON_ONES(m)        the number of bits
+ *     JSON_BELOW(m)       the number of zeros below the lowest bit, 64 if none
+ *     JSON_ABOVE(m)       and above the highest
+ *
+ * A block in which a limit could be exceeded, or that holds what no JSON
+ * does, is left to the scalar scanner, from a bracket on.  That is always
+ * right, only slower: what sends a block there may be wider than needed,
+ * never narrower.
+ */
+
+
+#include "json/guardrail_json_walk.h"
+
+
+#define JSON_EVEN    ((uint64_t) 0x5555555555555555)
+#define JSON_UNEVEN  (JSON_EVEN << 1)
+
+
+/*
+ * The bytes behind a backslash that is not behind one itself: those behind an
+ * odd number of them.  A run of backslashes that begins on an even bit is
+ * carried to the bit behind it by adding its first one; it was odd if that
+ * bit is an odd one, and the other way round.
+ */
+
+JSON_INLINE uint64_t
+guardrail_json_escapes(uint64_t backslash, uint64_t *carry)
+{
+    uint64_t  first, even, odd, escaped, start;
+
+    first = *carry;
+    backslash &= ~first;
+    start = backslash & ~(backslash << 1);
+
+    even = backslash + (start & JSON_EVEN);
+    *carry = __builtin_add_overflow(backslash, start & JSON_UNEVEN, &odd);
+
+    escaped = ((even & JSON_UNEVEN) | (odd & JSON_EVEN)) & ~backslash;
+
+    return escaped | first;
+}
+
+
+/*
+ * Finds what is in a block.  Returns 0 if it holds what no JSON does, or a
+ * string or a scalar that could be too long.
+ */
+
+JSON_INLINE unsigned
+guardrail_json_classify(guardrail_json_fast_t *f, const guardrail_json_t *s,
+    const uint8_t *p, guardrail_json_masks_t *m, guardrail_json_fast_t *n,
+    unsigned lines)
+{
+    uint64_t  quote, backslash, escaped, string, outside, white, comma, colon;
+    uint64_t  odd, lf, scalars, sum, starts, stop;
+    JSON_VEC  v;
+
+    v = JSON_LOAD(p);
+
+    quote = JSON_EQ(v, '"');
+    backslash = JSON_EQ(v, '\\');
+
+    n->escaped = f->escaped;
+    escaped = 0;
+
+    if (backslash | f->escaped) {
+        escaped = guardrail_json_escapes(backslash, &n->escaped);
+    }
+
+    quote &= ~escaped;
+    string = JSON_PREFIX(quote) ^ f->string;
+    outside = ~(string | quote);
+
+    m->opens = JSON_BRACE(v, '{') & outside;
+    m->closes = JSON_BRACE(v, '}') & outside;
+    comma = JSON_EQ(v, ',') & outside;
+    colon = JSON_EQ(v, ':') & outside;
+    white = JSON_WHITE(v) & outside;
+
+    odd = (JSON_ODD(v) & outside) | (backslash & ~string);
+
+    if (lines) {
+        lf = JSON_EQ(v, '\n');
+        m->lf = lf & outside;
+        odd |= lf & string;
+
+    } else if (f->seq) {
+        odd |= JSON_EQ(v, 0x1e);
+    }
+
+    m->scalar = outside & ~(m->opens | m->closes | comma | colon | white);
+    scalars = m->scalar & ~((m->scalar << 1) | f->scalar);
+
+    m->string = string;
+    m->starts = quote & string;
+    m->ends = quote & ~string;
+    m->tokens = m->opens | m->starts | scalars;
+
+    /* the sum carries a bit over white space, to the byte behind it */
+
+    starts = (colon << 1) | f->colon;
+    n->colon = __builtin_add_overflow(starts, white, &sum) | (colon >> 63);
+    m->values = sum & ~white & m->tokens;
+
+    starts = ((m->opens | comma) << 1) | f->lone;
+    n->lone = __builtin_add_overflow(starts, white, &sum)
+              | ((m->opens | comma) >> 63);
+    odd |= sum & ~white & comma;
+
+    if (odd) {
+        return 0;
+    }
+
+    /* what was begun before goes on up to here */
+
+    stop = f->string ? quote : ~m->scalar;
+
+    if (JSON_BELOW(stop) > f->limit - f->length || f->length > f->limit) {
+        return 0;
+    }
+
+    if (f->small && !guardrail_json_short(f, s, m)) {
+        return 0;
+    }
+
+    n->string = (uint64_t) 0 - (string >> 63);
+    n->scalar = m->scalar >> 63;
+
+    /* and what is begun here, beyond the end */
+
+    starts = n->string ? m->starts : n->scalar ? scalars : 1;
+    n->length = JSON_ABOVE(starts) + n->scalar;
+
+    if (starts == 0) {
+        n->length = f->length + 64;
+
+    } else if (!(n->string | n->scalar)) {
+        n->length = 0;
+    }
+
+    return 1;
+}
+
+
+/*
+ * Judges the 64 bytes at p: returns how many, fewer if it cannot tell what
+ * the others exceed.
+ */
+
+JSON_INLINE unsigned
+guardrail_json_block(guardrail_json_fast_t *f, guardrail_json_t *s,
+    const uint8_t *p, guardrail_json_walk_e walk)
+{
+    uint64_t                done, last;
+    guardrail_json_fast_t   n;
+    guardrail_json_masks_t  m;
+
+    if (!guardrail_json_classify(f, s, p, &m, &n, walk < json_walk_text)) {
+        return 0;
+    }
+
+    done = guardrail_json_walk(f, s, p, &m, walk);
+
+    if (done == 0) {
+        return 0;
+    }
+
+    if (done != UINT64_MAX) {
+
+        /* up to a bracket, or to a line's end */
+
+        f->string = 0;
+        f->escaped = 0;
+        f->scalar = 0;
+        f->length = 0;
+        f->offset += JSON_ONES(done);
+
+        return (unsigned) JSON_ONES(done);
+    }
+
+    if (n.string && m.starts) {
+        last = (uint64_t) 1 << (63 - JSON_ABOVE(m.starts));
+        f->key = (f->level != 0) & f->bits & ((m.values & last) == 0);
+    }
+
+    f->inside = (f->string & m.string) == UINT64_MAX;
+    f->string = n.string;
+    f->escaped = n.escaped;
+    f->scalar = n.scalar;
+    f->colon = n.colon;
+    f->lone = n.lone;
+    f->length = n.length;
+    f->limit = guardrail_json_limit(s, f->string, f->key);
+    f->offset += 64;
+
+    return 64;
+}
+
+
+/* blocks within a long string: how many bytes */
+
+JSON_INLINE size_t
+guardrail_json_inside(guardrail_json_fast_t *f, const guardrail_json_t *s,
+    const uint8_t *p, size_t len, unsigned lines)
+{
+    size_t    i;
+    uint64_t  room, size, odd;
+    JSON_VEC  v;
+
+    room = (f->length < f->limit) ? f->limit - f->length : 0;
+
+    if (f->record) {
+        size = f->offset - f->start;
+        size = (size < s->limits.max_record_size)
+               ? s->limits.max_record_size - size : 0;
+        room = (size < room) ? size : room;
+    }
+
+    if (len > room) {
+        len = (size_t) room;
+    }
+
+    for (i = 0; len - i >= 64; i += 64) {
+        v = JSON_LOAD(p + i);
+        odd = JSON_EQ(v, '"') | JSON_EQ(v, '\\');
+
+        if (lines) {
+            odd |= JSON_EQ(v, '\n');
+
+        } else if (f->seq) {
+            odd |= JSON_EQ(v, 0x1e);
+        }
+
+        if (odd) {
+            break;
+        }
+    }
+
+    f->length += i;
+    f->offset += i;
+
+    return i;
+}
+
+
+JSON_INLINE size_t
+guardrail_json_blocks(guardrail_json_fast_t *to, guardrail_json_t *s,
+    const uint8_t *p, size_t len, guardrail_json_walk_e walk)
+{
+    size_t                 i;
+    unsigned               n;
+    guardrail_json_fast_t  f;
+
+    f = *to;
+    n = 64;
+
+    for (i = 0; len - i >= 64 && n == 64; i += n) {
+
+        if (f.inside && !f.escaped) {
+            i += guardrail_json_inside(&f, s, p + i, len - i,
+                                       walk < json_walk_text);
+
+            if (len - i < 64) {
+                break;
+            }
+        }
+
+        n = guardrail_json_block(&f, s, p + i, walk);
+    }
+
+    *to = f;
+
+    return i;
+}
+
+
+static JSON_TARGET __attribute__((noinline)) size_t
+guardrail_json_blocks_lines(guardrail_json_fast_t *f, guardrail_json_t *s,
+    const uint8_t *p, size_t len)
+{
+    return guardrail_json_blocks(f, s, p, len, json_walk_lines);
+}
+
+
+static JSON_TARGET __attribute__((noinline)) size_t
+guardrail_json_blocks_lines_counted(guardrail_json_fast_t *f,
+    guardrail_json_t *s, const uint8_t *p, size_t len)
+{
+    return guardrail_json_blocks(f, s, p, len, json_walk_lines_counted);
+}
+
+
+static JSON_TARGET __attribute__((noinline)) size_t
+guardrail_json_blocks_text(guardrail_json_fast_t *f, guardrail_json_t *s,
+    const uint8_t *p, size_t len)
+{
+    return guardrail_json_blocks(f, s, p, len, json_walk_text);
+}
+
+
+static JSON_TARGET __attribute__((noinline)) size_t
+guardrail_json_blocks_text_counted(guardrail_json_fast_t *f,
+    guardrail_json_t *s, const uint8_t *p, size_t len)
+{
+    return guardrail_json_blocks(f, s, p, len, json_walk_text_counted);
+}
+
+
+static size_t
+guardrail_json_scan(guardrail_json_t *s, const uint8_t *p, size_t len)
+{
+    size_t                 i, n, rest;
+    guardrail_json_fast_t  f;
+
+    for (i = 0; i < len; i += rest) {
+        n = 0;
+
+        if (len - i >= 64 && guardrail_json_eligible(s)) {
+            guardrail_json_fast_begin(&f, s);
+
+            switch (f.walk) {
+
+            case json_walk_lines:
+                n = guardrail_json_blocks_lines(&f, s, p + i, len - i);
+                break;
+
+            case json_walk_lines_counted:
+                n = guardrail_json_blocks_lines_counted(&f, s, p + i,
+                                                        len - i);
+                break;
+
+            case json_walk_text:
+                n = guardrail_json_blocks_text(&f, s, p + i, len - i);
+                break;
+
+            default: /* json_walk_text_counted */
+                n = guardrail_json_blocks_text_counted(&f, s, p + i, len - i);
+            }
+
+            guardrail_json_fast_end(&f, s, p + i, p + i + n);
+
+            i += n;
+        }
+
+        /* the rest of the block, or of the piece */
+
+        rest = 64 - n % 64;
+
+        if (rest > len - i) {
+            rest = len - i;
+        }
+
+        rest = guardrail_json_scan_scalar(s, p + i, rest);
+
+        if (s->rc != GUARDRAIL_OK) {
+            return i + rest;
+        }
+    }
+
+    return len;
+}

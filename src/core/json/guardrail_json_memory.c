@@ -1,0 +1,255 @@
+
+/*
+ * Copyright (C) nginx-guardrail authors
+ *
+ * What containers and numbers cost CPython 3.11.
+ */
+
+
+#include "json/guardrail_json_memory_private.h"
+
+
+/* flags of a number */
+
+#define GUARDRAIL_JSON_MEMORY_FLOAT     0x01
+#define GUARDRAIL_JSON_MEMORY_NEGATIVE  0x02
+
+
+void
+guardrail_json_memory_init(guardrail_json_memory_t *m,
+    guardrail_json_memory_mode_e mode)
+{
+    /* the rest is read only after it was written */
+
+    memset(m, 0, offsetof(guardrail_json_memory_t, kinds));
+
+    m->mode = mode;
+    m->before.peak = 1;
+
+    if (mode == GUARDRAIL_JSON_MEMORY_BODY) {
+        m->kept = GUARDRAIL_PY_LIST;
+    }
+
+    guardrail_json_memory_reset(m);
+}
+
+
+void
+guardrail_json_memory_reset(guardrail_json_memory_t *m)
+{
+    m->live = 0;
+    m->memo = 0;
+    m->peak = 0;
+    m->keys = 0;
+    m->keys_room = 0;
+    m->unsure = 0;
+    m->depth = 0;
+    m->length = 0;
+    m->string.within = 0;
+
+    memset(&m->text, 0, sizeof(guardrail_json_memory_text_t));
+    m->text.peak = 1;
+
+    guardrail_json_memory_forget_keys(m);
+}
+
+
+void
+guardrail_json_memory_open(guardrail_json_memory_t *m, unsigned object)
+{
+    uint32_t  depth;
+    uint64_t  bit;
+
+    depth = m->depth++;
+    m->live += object ? GUARDRAIL_PY_DICT : GUARDRAIL_PY_LIST;
+
+    if (depth >= GUARDRAIL_JSON_MEMORY_DEPTH) {
+        return;
+    }
+
+    bit = (uint64_t) 1 << depth % 64;
+
+    if (object) {
+        m->kinds[depth / 64] |= bit;
+
+    } else {
+        m->kinds[depth / 64] &= ~bit;
+    }
+
+    m->twice[depth / 64] &= ~bit;
+
+    m->stack[depth].used = 0;
+    m->stack[depth].room = 0;
+}
+
+
+void
+guardrail_json_memory_close(guardrail_json_memory_t *m)
+{
+    if (m->depth == 0) {
+        return;
+    }
+
+    m->depth--;
+    guardrail_json_memory_value(m);
+}
+
+
+/*
+ * The innermost container gets one more.  For a dict each member is a new one
+ * here; if a key came twice, the dict is smaller than that and grows later,
+ * when more is alive: the table that it had may always be there still.
+ *
+ * A container that has more than fit into 32 bits goes on to grow as one of
+ * that size.
+ */
+
+void
+guardrail_json_memory_value(guardrail_json_memory_t *m)
+{
+    uint32_t                            depth;
+    uint64_t                            size, bit;
+    guardrail_json_memory_container_t  *c;
+
+    depth = m->depth - 1;
+
+    if (depth >= GUARDRAIL_JSON_MEMORY_DEPTH) {
+        return;
+    }
+
+    c = &m->stack[depth];
+    bit = (uint64_t) 1 << depth % 64;
+
+    if (c->room == 0) {
+
+        if (m->kinds[depth / 64] & bit) {
+            size = guardrail_json_memory_table(m, c->used);
+
+        } else {
+            size = guardrail_json_memory_list(c->used);
+            m->live += (size - c->used) * 8;
+        }
+
+        size -= c->used;
+        c->room = size < UINT32_MAX ? (uint32_t) size : UINT32_MAX;
+    }
+
+    c->room--;
+    c->used += (c->used < UINT32_MAX);
+
+    if (m->twice[depth / 64] & bit) {
+        guardrail_json_memory_old_table(m, c->used);
+    }
+}
+
+
+/*
+ * Of a float only the length counts, and of an int the value only if it has
+ * up to 3 digits.
+ */
+
+void
+guardrail_json_memory_number(guardrail_json_memory_t *m, const uint8_t *p,
+    size_t len)
+{
+    size_t   i;
+    uint8_t  digit;
+
+    if (m->length == 0) {
+        m->digits = 0;
+        m->number = 0;
+        m->flags = 0;
+    }
+
+    m->length += len;
+
+    for (i = 0; i < len; i++) {
+        digit = (uint8_t) (p[i] - '0');
+
+        if (digit <= 9) {
+            m->digits++;
+            m->number = m->number * 10 + digit;
+            continue;
+        }
+
+        if (p[i] != '-') {
+            m->flags = GUARDRAIL_JSON_MEMORY_FLOAT;
+        }
+
+        if (m->flags & GUARDRAIL_JSON_MEMORY_FLOAT) {
+            return;
+        }
+
+        m->flags = GUARDRAIL_JSON_MEMORY_NEGATIVE;
+    }
+}
+
+
+void
+guardrail_json_memory_number_end(guardrail_json_memory_t *m)
+{
+    uint32_t  shared;
+    uint64_t  bytes;
+
+    if (m->length == 0) {
+        return;
+    }
+
+    /* ints from -5 to 256 are shared objects */
+
+    shared = (m->flags & GUARDRAIL_JSON_MEMORY_NEGATIVE) ? 5 : 256;
+
+    if (m->flags & GUARDRAIL_JSON_MEMORY_FLOAT) {
+        bytes = GUARDRAIL_PY_FLOAT;
+
+    } else if (m->digits <= 3 && m->number <= shared) {
+        bytes = 0;
+
+    } else {
+
+        /* room for digits of 30 bits: log(10) / log(2^30) for each digit */
+
+        bytes = 24 + 4 * (m->digits * 110731 / 1000000 + 1);
+    }
+
+    m->live += bytes;
+
+    /* it is read from a copy */
+
+    guardrail_json_memory_peak(m, GUARDRAIL_PY_BYTES + m->length);
+
+    m->length = 0;
+    guardrail_json_memory_value(m);
+}
+
+
+void
+guardrail_json_memory_literal(guardrail_json_memory_t *m)
+{
+    guardrail_json_memory_value(m);
+}
+
+
+void
+guardrail_json_memory_other(guardrail_json_memory_t *m, const uint8_t *p,
+    size_t len)
+{
+    uint8_t         width;
+    const uint8_t  *end;
+
+    width = GUARDRAIL_PY_ASCII;
+    end = p + len;
+
+    while (p < end) {
+        p = guardrail_json_memory_scan(&m->text, p, end, &width) + 1;
+    }
+}
+
+
+/* it is decoded in no copy, and is no character of the text */
+
+void
+guardrail_json_memory_bom(guardrail_json_memory_t *m)
+{
+    m->text.more += 3;
+}

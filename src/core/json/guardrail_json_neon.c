@@ -1,0 +1,180 @@
+
+/*
+ * Copyright (C) nginx-guardrail authors
+ *
+ * The shape of JSON with NEON, which every arm64 has; a carry-less
+ * multiplication it may not have.
+ */
+
+
+#include "json/guardrail_json_fast.h"
+
+
+#if defined(__aarch64__) && defined(__AARCH64EL__)
+
+#include <arm_neon.h>
+
+
+typedef struct {
+    uint8x16_t  a;
+    uint8x16_t  b;
+    uint8x16_t  c;
+    uint8x16_t  d;
+} guardrail_json_neon_t;
+
+
+GUARDRAIL_JSON_INLINE guardrail_json_neon_t
+guardrail_json_neon_load(const uint8_t *p)
+{
+    guardrail_json_neon_t  v;
+
+    v.a = vld1q_u8(p);
+    v.b = vld1q_u8(p + 16);
+    v.c = vld1q_u8(p + 32);
+    v.d = vld1q_u8(p + 48);
+
+    return v;
+}
+
+
+/* one bit of each byte of a comparison, then three sums of neighbours */
+
+GUARDRAIL_JSON_INLINE uint64_t
+guardrail_json_neon_mask16(uint8x16_t a, uint8x16_t b, uint8x16_t c,
+    uint8x16_t d)
+{
+    uint8x16_t  bits, ab, cd;
+
+    bits = vreinterpretq_u8_u64(vdupq_n_u64(0x8040201008040201));
+
+    ab = vpaddq_u8(vandq_u8(a, bits), vandq_u8(b, bits));
+    cd = vpaddq_u8(vandq_u8(c, bits), vandq_u8(d, bits));
+    ab = vpaddq_u8(ab, cd);
+    ab = vpaddq_u8(ab, ab);
+
+    return vgetq_lane_u64(vreinterpretq_u64_u8(ab), 0);
+}
+
+
+GUARDRAIL_JSON_INLINE uint8x16_t
+guardrail_json_neon_is(uint8x16_t v, uint8_t c)
+{
+    return vceqq_u8(v, vdupq_n_u8(c));
+}
+
+
+GUARDRAIL_JSON_INLINE uint64_t
+guardrail_json_neon_eq(guardrail_json_neon_t v, uint8_t c)
+{
+    return guardrail_json_neon_mask16(guardrail_json_neon_is(v.a, c),
+                                      guardrail_json_neon_is(v.b, c),
+                                      guardrail_json_neon_is(v.c, c),
+                                      guardrail_json_neon_is(v.d, c));
+}
+
+
+GUARDRAIL_JSON_INLINE uint64_t
+guardrail_json_neon_brace(guardrail_json_neon_t v, uint8_t c)
+{
+    uint8x16_t  bit;
+
+    bit = vdupq_n_u8(0x20);
+
+    v.a = vorrq_u8(v.a, bit);
+    v.b = vorrq_u8(v.b, bit);
+    v.c = vorrq_u8(v.c, bit);
+    v.d = vorrq_u8(v.d, bit);
+
+    return guardrail_json_neon_eq(v, c);
+}
+
+
+/*
+ * No two of the bytes that are looked for have the same low nibble: each byte
+ * is compared with the one that has its own.  Where none has, that is a byte
+ * of another nibble.
+ */
+
+GUARDRAIL_JSON_INLINE uint8x16_t
+guardrail_json_neon_same16(uint8x16_t v, const uint8_t *table)
+{
+    uint8x16_t  low;
+
+    low = vandq_u8(v, vdupq_n_u8(0x0f));
+
+    return vceqq_u8(v, vqtbl1q_u8(vld1q_u8(table), low));
+}
+
+
+GUARDRAIL_JSON_INLINE uint64_t
+guardrail_json_neon_white(guardrail_json_neon_t v)
+{
+    static const uint8_t  table[16] = {
+        ' ', 0, 0, 0, 0, 0, 0, 0, 0, '\t', '\n', 0, 0, '\r', 0, 0
+    };
+
+    return guardrail_json_neon_mask16(guardrail_json_neon_same16(v.a, table),
+                                      guardrail_json_neon_same16(v.b, table),
+                                      guardrail_json_neon_same16(v.c, table),
+                                      guardrail_json_neon_same16(v.d, table));
+}
+
+
+GUARDRAIL_JSON_INLINE uint8x16_t
+guardrail_json_neon_odd16(uint8x16_t v)
+{
+    static const uint8_t  table[16] = {
+        1, 0, 0, '#', 0, 0, 0, '\'', 0, 0, 0, 0, 0, 0, 0, '/'
+    };
+
+    return vorrq_u8(guardrail_json_neon_same16(v, table),
+                    vcgeq_u8(v, vdupq_n_u8(0x80)));
+}
+
+
+GUARDRAIL_JSON_INLINE uint64_t
+guardrail_json_neon_odd(guardrail_json_neon_t v)
+{
+    return guardrail_json_neon_mask16(guardrail_json_neon_odd16(v.a),
+                                      guardrail_json_neon_odd16(v.b),
+                                      guardrail_json_neon_odd16(v.c),
+                                      guardrail_json_neon_odd16(v.d));
+}
+
+
+#define JSON_TARGET
+#define JSON_INLINE      GUARDRAIL_JSON_INLINE
+#define JSON_VEC         guardrail_json_neon_t
+#define JSON_LOAD        guardrail_json_neon_load
+#define JSON_EQ          guardrail_json_neon_eq
+#define JSON_BRACE       guardrail_json_neon_brace
+#define JSON_WHITE       guardrail_json_neon_white
+#define JSON_ODD         guardrail_json_neon_odd
+#define JSON_PREFIX      guardrail_json_prefix
+#define JSON_ONES(m)     (uint64_t) __builtin_popcountll(m)
+#define JSON_BELOW(m)    ((m) ? (uint64_t) __builtin_ctzll(m) : 64)
+#define JSON_ABOVE(m)    ((m) ? (uint64_t) __builtin_clzll(m) : 64)
+
+#include "json/guardrail_json_block.h"
+
+
+const guardrail_json_ops_t *
+guardrail_json_neon(void)
+{
+    static const guardrail_json_ops_t  ops = {
+        "neon",
+        guardrail_json_scan
+    };
+
+    return &ops;
+}
+
+#else
+
+const guardrail_json_ops_t *
+guardrail_json_neon(void)
+{
+    return NULL;
+}
+
+#endif

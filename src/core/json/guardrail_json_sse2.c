@@ -1,0 +1,185 @@
+
+/*
+ * Copyright (C) nginx-guardrail authors
+ *
+ * The shape of JSON with SSE2, which every x86-64 has; POPCNT and a carry-less
+ * multiplication it may not have.
+ */
+
+
+#include "json/guardrail_json_fast.h"
+
+
+#if defined(__x86_64__)
+
+#include <emmintrin.h>
+
+
+typedef struct {
+    __m128i  a;
+    __m128i  b;
+    __m128i  c;
+    __m128i  d;
+} guardrail_json_sse2_t;
+
+
+GUARDRAIL_JSON_INLINE __m128i
+guardrail_json_sse2_load16(const uint8_t *p)
+{
+    return _mm_loadu_si128((const __m128i *) (const void *) p);
+}
+
+
+GUARDRAIL_JSON_INLINE guardrail_json_sse2_t
+guardrail_json_sse2_load(const uint8_t *p)
+{
+    guardrail_json_sse2_t  v;
+
+    v.a = guardrail_json_sse2_load16(p);
+    v.b = guardrail_json_sse2_load16(p + 16);
+    v.c = guardrail_json_sse2_load16(p + 32);
+    v.d = guardrail_json_sse2_load16(p + 48);
+
+    return v;
+}
+
+
+GUARDRAIL_JSON_INLINE uint64_t
+guardrail_json_sse2_mask16(__m128i a, __m128i b, __m128i c, __m128i d)
+{
+    return (uint64_t) (uint32_t) _mm_movemask_epi8(a)
+           | (uint64_t) (uint32_t) _mm_movemask_epi8(b) << 16
+           | (uint64_t) (uint32_t) _mm_movemask_epi8(c) << 32
+           | (uint64_t) (uint32_t) _mm_movemask_epi8(d) << 48;
+}
+
+
+GUARDRAIL_JSON_INLINE __m128i
+guardrail_json_sse2_is(__m128i v, uint8_t c)
+{
+    return _mm_cmpeq_epi8(v, _mm_set1_epi8((char) c));
+}
+
+
+GUARDRAIL_JSON_INLINE uint64_t
+guardrail_json_sse2_eq(guardrail_json_sse2_t v, uint8_t c)
+{
+    return guardrail_json_sse2_mask16(guardrail_json_sse2_is(v.a, c),
+                                      guardrail_json_sse2_is(v.b, c),
+                                      guardrail_json_sse2_is(v.c, c),
+                                      guardrail_json_sse2_is(v.d, c));
+}
+
+
+GUARDRAIL_JSON_INLINE uint64_t
+guardrail_json_sse2_brace(guardrail_json_sse2_t v, uint8_t c)
+{
+    __m128i  bit;
+
+    bit = _mm_set1_epi8(0x20);
+
+    v.a = _mm_or_si128(v.a, bit);
+    v.b = _mm_or_si128(v.b, bit);
+    v.c = _mm_or_si128(v.c, bit);
+    v.d = _mm_or_si128(v.d, bit);
+
+    return guardrail_json_sse2_eq(v, c);
+}
+
+
+GUARDRAIL_JSON_INLINE __m128i
+guardrail_json_sse2_white16(__m128i v)
+{
+    __m128i  a, b;
+
+    a = _mm_or_si128(guardrail_json_sse2_is(v, ' '),
+                     guardrail_json_sse2_is(v, '\t'));
+    b = _mm_or_si128(guardrail_json_sse2_is(v, '\n'),
+                     guardrail_json_sse2_is(v, '\r'));
+
+    return _mm_or_si128(a, b);
+}
+
+
+GUARDRAIL_JSON_INLINE uint64_t
+guardrail_json_sse2_white(guardrail_json_sse2_t v)
+{
+    return guardrail_json_sse2_mask16(guardrail_json_sse2_white16(v.a),
+                                      guardrail_json_sse2_white16(v.b),
+                                      guardrail_json_sse2_white16(v.c),
+                                      guardrail_json_sse2_white16(v.d));
+}
+
+
+/* the mask takes the highest bit, which bytes above 7F have set */
+
+GUARDRAIL_JSON_INLINE __m128i
+guardrail_json_sse2_odd16(__m128i v)
+{
+    __m128i  m;
+
+    m = _mm_or_si128(guardrail_json_sse2_is(v, '\''),
+                     guardrail_json_sse2_is(v, '/'));
+    m = _mm_or_si128(m, guardrail_json_sse2_is(v, '#'));
+
+    return _mm_or_si128(m, v);
+}
+
+
+GUARDRAIL_JSON_INLINE uint64_t
+guardrail_json_sse2_odd(guardrail_json_sse2_t v)
+{
+    return guardrail_json_sse2_mask16(guardrail_json_sse2_odd16(v.a),
+                                      guardrail_json_sse2_odd16(v.b),
+                                      guardrail_json_sse2_odd16(v.c),
+                                      guardrail_json_sse2_odd16(v.d));
+}
+
+
+GUARDRAIL_JSON_INLINE uint64_t
+guardrail_json_sse2_ones(uint64_t m)
+{
+    m -= (m >> 1) & 0x5555555555555555;
+    m = (m & 0x3333333333333333) + ((m >> 2) & 0x3333333333333333);
+    m = (m + (m >> 4)) & 0x0f0f0f0f0f0f0f0f;
+
+    return (m * 0x0101010101010101) >> 56;
+}
+
+
+#define JSON_TARGET
+#define JSON_INLINE      GUARDRAIL_JSON_INLINE
+#define JSON_VEC         guardrail_json_sse2_t
+#define JSON_LOAD        guardrail_json_sse2_load
+#define JSON_EQ          guardrail_json_sse2_eq
+#define JSON_BRACE       guardrail_json_sse2_brace
+#define JSON_WHITE       guardrail_json_sse2_white
+#define JSON_ODD         guardrail_json_sse2_odd
+#define JSON_PREFIX      guardrail_json_prefix
+#define JSON_ONES        guardrail_json_sse2_ones
+#define JSON_BELOW(m)    ((m) ? (uint64_t) __builtin_ctzll(m) : 64)
+#define JSON_ABOVE(m)    ((m) ? (uint64_t) __builtin_clzll(m) : 64)
+
+#include "json/guardrail_json_block.h"
+
+
+const guardrail_json_ops_t *
+guardrail_json_sse2(void)
+{
+    static const guardrail_json_ops_t  ops = {
+        "sse2",
+        guardrail_json_scan
+    };
+
+    return &ops;
+}
+
+#else
+
+const guardrail_json_ops_t *
+guardrail_json_sse2(void)
+{
+    return NULL;
+}
+
+#endif

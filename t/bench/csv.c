@@ -1,0 +1,131 @@
+
+/*
+ * Copyright (C) nginx-guardrail authors
+ *
+ * How fast CSV rows are counted: GB/s (10^9 bytes per second of processor
+ * time), the median and the best of many runs, of 256 KiB that stay in the
+ * cache.
+ *
+ *     csv [implementation]
+ */
+
+
+#define _POSIX_C_SOURCE  200809L
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "records/guardrail_csv.h"
+
+
+#define BODY   (256 * 1024)
+#define RUNS   101
+#define TIMES  10                       /* bodies in a run */
+
+
+static void measure(const guardrail_csv_ops_t *ops, const char *name,
+    const char *row);
+static double seconds(void);
+static int compare(const void *a, const void *b);
+
+
+static const struct {
+    const char  *name;
+    const char  *row;
+} loads[] = {
+    { "numbers, 40 bytes", "1700000000,12,0.250,4711,0.125,77,0,1,2\n" },
+    { "numbers, CRLF", "1700000000,12,0.250,4711,0.125,77,0,1\r\n" },
+    { "quoted names", "1700000000,\"Doe, Jane\",\"a b\",0.25,\"x\",7\n" },
+    { "all quoted", "\"1700000000\",\"Doe, Jane\",\"\"\"b\"\" c\",\"1\"\r\n" },
+    { "newlines in quotes", "12,\"first line\nsecond\nthird\",4\n" },
+    { "rows of 4 bytes", "a,b\n" },
+    { "quotes within fields", "5\" pipe,3' 7\",0.25,12,some text here,1\n" }
+};
+
+
+static void
+measure(const guardrail_csv_ops_t *ops, const char *name, const char *row)
+{
+    size_t                  i, j, len, used;
+    double                  start, times[RUNS];
+    guardrail_csv_t         s;
+    guardrail_csv_limits_t  l = { 1 << 20, 1 << 24, 4096 };
+
+    static uint8_t  body[BODY];
+
+    len = strlen(row);
+
+    for (i = 0; i < BODY; i++) {
+        body[i] = (uint8_t) row[i % len];
+    }
+
+    for (i = 0; i < RUNS; i++) {
+        start = seconds();
+
+        for (j = 0; j < TIMES; j++) {
+            guardrail_csv_init(&s, ops, &l);
+            (void) guardrail_csv_feed(&s, body, BODY, &used);
+
+            if (guardrail_csv_finish(&s) != GUARDRAIL_OK) {
+                abort();
+            }
+        }
+
+        times[i] = seconds() - start;
+    }
+
+    qsort(times, RUNS, sizeof(double), compare);
+
+    printf("%-8s %-24s %6.2f GB/s, best %6.2f\n", guardrail_csv_name(ops),
+           name, (double) BODY * TIMES / times[RUNS / 2] / 1e9,
+           (double) BODY * TIMES / times[0] / 1e9);
+}
+
+
+static double
+seconds(void)
+{
+    struct timespec  ts;
+
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+
+    return (double) ts.tv_sec + (double) ts.tv_nsec / 1e9;
+}
+
+
+static int
+compare(const void *a, const void *b)
+{
+    double  x, y;
+
+    x = *(const double *) a;
+    y = *(const double *) b;
+
+    return (x > y) - (x < y);
+}
+
+
+int
+main(int argc, char **argv)
+{
+    size_t                      i, j;
+    const guardrail_csv_ops_t  *ops;
+
+    static const char  *names[] = { "scalar", "sse2", "avx2", "neon" };
+
+    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        ops = guardrail_csv_by_name(names[i]);
+
+        if (ops == NULL || (argc > 1 && strcmp(argv[1], names[i]) != 0)) {
+            continue;
+        }
+
+        for (j = 0; j < sizeof(loads) / sizeof(loads[0]); j++) {
+            measure(ops, loads[j].name, loads[j].row);
+        }
+    }
+
+    return 0;
+}
