@@ -21,7 +21,8 @@ my $backend = $t->backend;
 my $held = $t->backend(name => 'HELD', hold => 1);
 my $large = $t->backend(name => 'LARGE', body => $big);
 my $closes = $t->backend(name => 'CLOSES', respond => sub { 'close' });
-my $bad = $t->backend(name => 'BAD', respond => sub { (200, ["Bad\0", 1], '') });
+my $bad = $t->backend(name => 'BAD',
+                      respond => sub { (200, ["Bad\0", 1], '') });
 my $errs = $t->backend(name => 'ERRS', status => 500);
 my $none = $t->backend(name => 'NONE', status => 204, body => '');
 my $same = $t->backend(name => 'SAME', status => 304, body => '');
