@@ -357,7 +357,8 @@ ngx_http_guardrail_fmt_measure(guardrail_fmt_t *f,
 
     case ngx_http_guardrail_var_json_depth:
         guardrail_fmt_u64(f, b->json ? b->json->deepest : 0);
-        return b->json != NULL;
+        return b->json && b->format != GUARDRAIL_FORMAT_NONE
+               && b->format != GUARDRAIL_FORMAT_CSV;
 
     case ngx_http_guardrail_var_memory:
 

@@ -137,6 +137,11 @@ my $server = <<'SERVER';
         proxy_pass http://%%BACKEND%%;
     }
 
+    location /steps {
+        guardrail_tenant $http_x_user "pattern=^(?:a?){18}a{18}$" default=none;
+        proxy_pass http://%%BACKEND%%;
+    }
+
     location /deep {
         guardrail_tenant $http_x_user pattern=^((?:a|b|ab)*)c$ default=none;
         proxy_pass http://%%BACKEND%%;
@@ -248,6 +253,11 @@ sub backtracks {
         is(shown('/backtrack', "$a!"), '/backtrack [none] plain 200', '(a+)+');
         is(shown('/wide', 'x' x 4000), '/wide [none] plain 200', '(x+x+)+y');
         is(shown('/deep', 'ab' x 2000), '/deep [none] plain 200', '(a|b|ab)*');
+        # it would match, after some 2 ** 18 steps
+
+        is(shown('/steps', 'a' x 18), '/steps [none] plain 200', 'too many');
+        is(shown('/steps', 'a' x 36), '/steps [' . 'a' x 36 . '] plain 200',
+           'few');
         is(shown('/backtrack', 'aa!'), '/backtrack [none] plain 200',
            'no match');
     };

@@ -116,7 +116,7 @@ guardrail_body_sniff(guardrail_body_t *b, const uint8_t *p, size_t len,
     size_t *used)
 {
     size_t          i, n;
-    guardrail_rc_e  rc, records;
+    guardrail_rc_e  rc, rows, records;
 
     rc = GUARDRAIL_OK;
 
@@ -137,11 +137,20 @@ guardrail_body_sniff(guardrail_body_t *b, const uint8_t *p, size_t len,
         (void) guardrail_json_feed(b->json, p, i, &n);
     }
 
-    if (b->csv) {
-        (void) guardrail_csv_feed(b->csv, p, i, &n);
-    }
-
     *used = i;
+
+    /* its rows may be blank: those count while nothing says that it is JSON */
+
+    if (b->csv) {
+        rows = guardrail_csv_feed(b->csv, p, i, &n);
+
+        if (rows != GUARDRAIL_OK) {
+            b->format = GUARDRAIL_FORMAT_CSV;
+            *used = n;
+
+            return guardrail_body_csv_refused(b, rows);
+        }
+    }
 
     if (rc == GUARDRAIL_TYPE && guardrail_body_sniff_other(b)) {
         return GUARDRAIL_OK;
@@ -318,7 +327,10 @@ guardrail_body_records_finish(guardrail_body_t *b)
             return guardrail_body_sniff_refused(b, GUARDRAIL_TYPE);
         }
 
-        if (b->format >= GUARDRAIL_FORMAT_SNIFF) {
+        if (b->format == GUARDRAIL_FORMAT_SNIFF_CSV) {
+            b->format = GUARDRAIL_FORMAT_CSV;
+
+        } else if (b->format == GUARDRAIL_FORMAT_SNIFF) {
 
             /* white space alone */
 
