@@ -69,6 +69,12 @@ ngx_http_guardrail_set_verdict(ngx_http_guardrail_ctx_t *ctx,
 ngx_int_t
 ngx_http_guardrail_refuse(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx)
 {
+    /* the page of an error may be of a location with another tenant */
+
+    if (ctx->conf->tenant && r == r->main) {
+        (void) ngx_http_guardrail_whose(r);
+    }
+
     ctx->refused = 1;
     ctx->uri_changes = r->uri_changes;
 

@@ -255,6 +255,35 @@ subtest 'after redirects' => sub {
 backtracks();
 
 $t->stop;
+
+
+subtest 'whether a refusal is in the log or not' => sub {
+    for my $level (qw(info error)) {
+        my $n = Guardrail::Test->new(log_level => $level, lingering => '50ms');
+
+        $n->start(http => 'guardrail on;', server => <<'SERVER');
+            guardrail_tenant $http_x_user;
+            guardrail_log_level info;
+            error_page 413 /told;
+
+            location /body {
+                guardrail_max_body 1;
+                root %%DIR%%;
+            }
+
+            location /told {
+                guardrail_tenant $arg_none default=other;
+                return 200 $guardrail_tenant;
+            }
+SERVER
+
+        is($n->post('/body', 'xx', headers => ['X-User', 'me'])->body, 'me',
+           "error_log at $level");
+        $n->stop;
+        $n->_clean;
+    }
+};
+
 $t->start(main => 'pcre_jit on;', http => $parts, server => $server);
 
 backtracks('with JIT');
