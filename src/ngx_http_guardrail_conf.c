@@ -30,6 +30,8 @@ static char *ngx_http_guardrail_set_decoder_memory(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
 static char *ngx_http_guardrail_set_memory_model(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
+static void ngx_http_guardrail_warn(ngx_conf_t *cf,
+    ngx_http_guardrail_loc_conf_t *conf);
 
 
 static ngx_http_guardrail_kind_e  ngx_http_guardrail_kinds[] = {
@@ -359,11 +361,7 @@ ngx_http_guardrail_set_ratio(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         && glcf->ratio.n != GUARDRAIL_NO_LIMIT
         && glcf->ratio.n >= NGX_HTTP_GUARDRAIL_MAX_DEFLATE_RATIO)
     {
-        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
-                           "\"%V\" of %uL never refuses anything, since gzip "
-                           "and deflate expand by less than %d to 1",
-                           &value[0], glcf->ratio.n,
-                           NGX_HTTP_GUARDRAIL_MAX_DEFLATE_RATIO);
+        glcf->ratio_large = 1;
     }
 
     glcf->ratio_floor.set = 1;
@@ -680,6 +678,59 @@ ngx_http_guardrail_create_loc_conf(ngx_conf_t *cf)
 }
 
 
+/* what works, and does not do what it seems to; each is said once */
+
+static void
+ngx_http_guardrail_warn(ngx_conf_t *cf, ngx_http_guardrail_loc_conf_t *conf)
+{
+    ngx_uint_t                       i;
+    ngx_http_guardrail_quota_t      *quota;
+    ngx_http_guardrail_main_conf_t  *gmcf;
+
+    gmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_guardrail_module);
+
+    if (conf->ratio_large && !gmcf->ratio_warned
+        && (conf->encodings & ~(ngx_uint_t) (GUARDRAIL_CODING_GZIP
+                                             |GUARDRAIL_CODING_DEFLATE)) == 0)
+    {
+        gmcf->ratio_warned = 1;
+
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                           "\"guardrail_max_ratio\" of %uL never refuses "
+                           "anything, since gzip and deflate expand by less "
+                           "than %d to 1", conf->ratio.n,
+                           NGX_HTTP_GUARDRAIL_MAX_DEFLATE_RATIO);
+    }
+
+    if (conf->quotas == NULL || conf->max_memory.cv
+        || !ngx_http_guardrail_configured(conf))
+    {
+        return;
+    }
+
+    quota = conf->quotas->elts;
+
+    for (i = 0; i < conf->quotas->nelts; i++) {
+
+        if (quota[i].limit.unit != GUARDRAIL_UNIT_MEMORY || quota[i].cv
+            || quota[i].queue == 0 || quota[i].warned
+            || quota[i].limit.value == GUARDRAIL_NO_LIMIT
+            || conf->max_memory.n <= quota[i].limit.value / 4)
+        {
+            continue;
+        }
+
+        quota[i].warned = 1;
+
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                           "\"guardrail_max_memory\" should be at most a "
+                           "quarter of the \"memory\" of zone \"%V\", or large "
+                           "requests hold up small ones in its queue",
+                           &quota[i].zone->name);
+    }
+}
+
+
 char *
 ngx_http_guardrail_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 {
@@ -695,6 +746,10 @@ ngx_http_guardrail_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     ngx_http_guardrail_merge_value(&conf->max_body, &prev->max_body, 0);
     ngx_http_guardrail_merge_value(&conf->max_decoded, &prev->max_decoded, 0);
+
+    if (!conf->ratio.set) {
+        conf->ratio_large = prev->ratio_large;
+    }
 
     ngx_http_guardrail_merge_value(&conf->ratio, &prev->ratio,
                                    NGX_HTTP_GUARDRAIL_RATIO);
@@ -756,6 +811,8 @@ ngx_http_guardrail_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     {
         return NGX_CONF_ERROR;
     }
+
+    ngx_http_guardrail_warn(cf, conf);
 
     if (!ngx_http_guardrail_configured(conf)) {
         return NGX_CONF_OK;

@@ -83,6 +83,7 @@ struct ngx_http_guardrail_main_conf_s {
 
     ngx_array_t                       zones;            /* pointers */
     ngx_uint_t                        defined;          /* zones, so far */
+    ngx_uint_t                        ratio_warned;
     u_char                            secret[GUARDRAIL_SIPHASH_KEY];
     ngx_http_guardrail_secret_e       secret_from;
 };
@@ -94,6 +95,7 @@ typedef struct {
     ngx_http_guardrail_value_t        max_decoded;
     ngx_http_guardrail_value_t        ratio;
     ngx_http_guardrail_value_t        ratio_floor;
+    ngx_uint_t                        ratio_large;  /* for gzip and deflate */
     ngx_http_guardrail_value_t        max_records;
     ngx_http_guardrail_value_t        max_record_size;
     ngx_http_guardrail_value_t        max_memory;

@@ -114,6 +114,7 @@ typedef struct {
     ngx_msec_t                        timeout;
     ngx_msec_t                        hold;
     ngx_uint_t                        status;       /* 0: by the unit */
+    ngx_uint_t                        warned;
 } ngx_http_guardrail_quota_t;
 
 

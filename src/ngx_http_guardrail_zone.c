@@ -487,7 +487,6 @@ ngx_http_guardrail_carve(ngx_http_guardrail_zone_t *zone, ngx_uint_t changed)
     u_char       id[8];
     uint64_t     now, then, random;
     ngx_log_t   *log;
-    ngx_time_t  *tp;
 
     log = zone->shm_zone->shm.log;
     size = zone->shpool->pfree * ngx_pagesize;
@@ -511,8 +510,7 @@ ngx_http_guardrail_carve(ngx_http_guardrail_zone_t *zone, ngx_uint_t changed)
 
     ngx_time_update();
 
-    tp = ngx_timeofday();
-    now = (uint64_t) tp->sec * 1000 + tp->msec;
+    now = (uint64_t) ngx_cached_time->sec * 1000 + ngx_cached_time->msec;
 
     /* what the configuration counts comes first into the rooms of pairs */
 

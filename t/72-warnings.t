@@ -1,0 +1,51 @@
+#!/usr/bin/perl
+
+# Copyright (C) nginx-guardrail authors
+
+# What works, and does not do what it seems to, is a [warn] of nginx -t.
+
+use strict;
+use warnings;
+
+use lib 't/lib';
+
+use Guardrail::Test;
+
+my $t = Guardrail::Test->new;
+
+sub warned {
+    my ($server, $re, $name) = @_;
+    my ($ok, $out) = $t->nginx_t(
+        http => 'guardrail_zone z size=1m key=all;',
+        server => "guardrail on; $server"
+    );
+
+    ok($ok, "$name: accepted");
+
+    if ($re) {
+        like($out, qr/\[warn\].*$re/, "$name: and warned of");
+        is(scalar(() = $out =~ /\[warn\]/g), 1, "$name: once");
+
+    } else {
+        unlike($out, qr/\[warn\]/, "$name: and nothing said");
+    }
+}
+
+my $memory = 'guardrail_quota z memory 400m queue=10;';
+my $places = 'location /a { } location /b { }';
+
+warned("guardrail_max_ratio 1032; $places", 'guardrail_max_ratio.*1032',
+       'a ratio that is never reached');
+warned('guardrail_max_ratio 1031;', undef, 'one that is');
+warned('guardrail_max_ratio 1032; guardrail_encodings gzip br;', undef,
+       'one that brotli reaches');
+warned("$memory $places", 'guardrail_max_memory.*zone "z"',
+       'a queue for memory, and no limit for one request');
+warned("$memory guardrail_max_memory 101m;", 'guardrail_max_memory.*"z"',
+       'a limit that is too large');
+warned("$memory guardrail_max_memory 100m;", undef, 'a quarter');
+warned('guardrail_quota z memory 400m;', undef, 'without a queue');
+warned('guardrail_json keys=5 depth=2000;', 'depth.*guardrail_json.*1024',
+       'a depth that is not reached');
+
+$t->done;
