@@ -6,6 +6,8 @@
 # handler gave, at a refusal by anything, at the request's end by any way.
 # After each of them nothing is in use, and all gauges are sums.
 
+# no-valgrind
+
 use strict;
 use warnings;
 

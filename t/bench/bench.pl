@@ -35,7 +35,8 @@ chdir root or die;
 my $quick = grep { $_ eq '--quick' } @ARGV;
 my %group = map { $_ => 1 } grep { $_ ne '--quick' } @ARGV;
 
-%group = map { $_ => 1 } qw(posts uploads bombs fairness scan quota)
+%group = map { $_ => 1 }
+         qw(posts uploads bombs fairness scan quota quotas)
     unless %group;
 
 my $data = 'build/bench';
@@ -137,6 +138,7 @@ sub main {
     fairness() if $group{fairness};
     scan() if $group{scan};
     quota() if $group{quota};
+    quotas() if $group{quotas};
 
     printf "\n%s, %.0f seconds\n",
            $missed ? "$missed of the bars MISSED" : 'all bars met',
@@ -917,5 +919,21 @@ sub quota {
         my @cells = split /\s{2,}/;
 
         row(@cells, /^1 M tenants, 256/ ? bar($cells[1], '>=', 2) : ('', ''));
+    }
+}
+
+
+# A quota of requests beside limit_req, see limits.pl.
+
+sub quotas {
+    my $pairs = $quick ? 30 : 60;
+
+    table('10,000 tenants, requests/s of CPU', 'requests', 'ratio', 'bar', '');
+
+    for (split /\n/, `taskset -c $core,$other t/bench/limits.pl $pairs`) {
+        my ($name, $rate, $ratio) = split /\s{2,}/;
+
+        row($name =~ s{^/}{}r, $rate, $ratio,
+            $name eq '/quota' ? bar($ratio, '>=', 0.97) : ('', ''));
     }
 }

@@ -6,9 +6,9 @@
 #
 #     t/tools/bench.sh [--quick] [GROUP...]
 #
-# Groups: posts uploads bombs fairness scan quota.  Without --quick it takes
-# under five minutes, with it under one.  TEST_NGINX and TEST_MODULE as in the
-# tests.  What the figures mean is in docs/performance.md.
+# Groups: posts uploads bombs fairness scan quota quotas.  Without --quick it
+# takes under seven minutes, with it under two.  TEST_NGINX and TEST_MODULE as
+# in the tests.  What the figures mean is in docs/performance.md.
 
 set -eu
 
