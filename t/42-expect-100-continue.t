@@ -130,7 +130,8 @@ my @refused = (
      415],
     ['encoding, not buffered', '/unbuffered',
      { encoding => 'br', framing => 'chunked' }, 415],
-    ['type', '/records', { type => 'text/csv; charset=utf-16', framing => 'chunked' }, 415],
+    ['type', '/records',
+     { type => 'text/csv; charset=utf-16', framing => 'chunked' }, 415],
     ['unreadable', '/variable', { framing => 'chunked' }, 500],
 );
 
