@@ -61,7 +61,7 @@ my @cases = (
     ['415 encoding', 415, 'encoding', '/', $inside,
      ['Content-Encoding', 'br']],
     ['415 type', 415, 'type', '/records', $inside,
-     ['Content-Type', 'text/csv']],
+     ['Content-Type', 'text/csv; charset=utf-16']],
     ['415 by the first byte', 415, 'type', '/records', "<$inside"],
     ['415 at the only byte', 415, 'type', '/records', '<'],
     ['400 inside', 400, 'malformed_encoding', '/', "\r\n$inside", $gzip],
