@@ -39,6 +39,7 @@ static uint64_t  seed = 20260317;
 
 
 static void test_known(void);
+static void test_blank_sniffed(void);
 static void test_cuts(const char *what, size_t bodies, size_t pieces);
 static unsigned cut_body(const guardrail_body_limits_t *l, const bytes_t *in,
     rng_t *rng);
@@ -128,6 +129,50 @@ test_known(void)
                      run.fault ? run.fault : "no fault");
         }
     }
+}
+
+
+/*
+ * Blank bytes can be refused by the memory they take before a byte says that
+ * they lead JSON: then that byte is the one refused, as for their records.
+ */
+
+static void
+test_blank_sniffed(void)
+{
+    size_t                   i;
+    bytes_t                  in = { NULL, 0, 0 };
+    cuts_t                   cuts;
+    verdict_t                v;
+    judge_run_t              run;
+    guardrail_body_limits_t  l;
+
+    bytes_fill(&in, ' ', 5000);
+    bytes_text(&in, "{}");
+
+    for (i = 0; i < 3; i++) {
+        memset(&cuts, 0, sizeof(cuts_t));
+        memset(&run, 0, sizeof(judge_run_t));
+        judge_no_limits(&l, GUARDRAIL_CODING_IDENTITY);
+
+        l.format = GUARDRAIL_FORMAT_SNIFF;
+        l.max_memory = 5001;
+        l.max_record_size = (i == 2) ? 5000 : NL;
+        cuts.each = i;
+
+        judge_body(&l, in.p, in.len, &cuts, &v, &run);
+
+        if (!tap_ok(v.rc == (i == 2 ? GUARDRAIL_MAX_RECORD_SIZE
+                                    : GUARDRAIL_MAX_MEMORY)
+                    && v.decoded == 5001 && v.records == 1,
+                    "the byte that says JSON is refused, %zu", i))
+        {
+            tap_diag("%s at %" PRIu64 " records %" PRIu64,
+                     guardrail_rc_info(v.rc)->name, v.decoded, v.records);
+        }
+    }
+
+    bytes_free(&in);
 }
 
 
@@ -525,6 +570,7 @@ main(int argc, char **argv)
     tap_diag("seed %" PRIu64, seed);
 
     test_known();
+    test_blank_sniffed();
     test_bound();
     test_meter();
     test_cuts("small", SMALL, 12);
