@@ -282,6 +282,7 @@ guardrail_body_record_count(const guardrail_body_t *b)
         return b->json ? b->json->records : 0;
 
     case GUARDRAIL_FORMAT_CSV:
+    case GUARDRAIL_FORMAT_SNIFF_CSV:    /* blank rows so far */
         return b->csv ? b->csv->records : 0;
 
     default:
@@ -300,6 +301,7 @@ guardrail_body_largest_record(const guardrail_body_t *b)
         return b->json ? b->json->largest : 0;
 
     case GUARDRAIL_FORMAT_CSV:
+    case GUARDRAIL_FORMAT_SNIFF_CSV:
         return b->csv ? b->csv->largest : 0;
 
     default:
