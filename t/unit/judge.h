@@ -30,6 +30,7 @@ typedef struct {
     uint64_t            records;
     uint64_t            largest;
     guardrail_format_e  format;
+    uint64_t            estimate;       /* by the code alone */
 } verdict_t;
 
 
@@ -236,6 +237,7 @@ static inline void
 judge_body(const guardrail_body_limits_t *limits, const uint8_t *p,
     size_t len, const cuts_t *cuts, verdict_t *v, judge_run_t *run)
 {
+    void              *block;
     size_t             n, done;
     uint8_t           *scratch;
     guardrail_rc_e     rc, again;
@@ -243,6 +245,7 @@ judge_body(const guardrail_body_limits_t *limits, const uint8_t *p,
     guardrail_alloc_t  alloc;
 
     static const guardrail_ndjson_ops_t  *ops;
+    static guardrail_body_ops_t           more;
 
     alloc.alloc = judge_alloc;
     alloc.free = judge_free;
@@ -266,9 +269,27 @@ judge_body(const guardrail_body_limits_t *limits, const uint8_t *p,
 
     if (ops == NULL) {
         ops = guardrail_ndjson_select();
+        more.json = guardrail_json_select();
+        more.csv = guardrail_csv_select();
     }
 
     guardrail_body_init(&b, limits, ops, &alloc);
+
+    /* of exactly that size, so that a byte too many is seen */
+
+    block = NULL;
+    n = guardrail_body_block(limits);
+
+    if (n) {
+        block = malloc(n);
+
+        if (block == NULL) {
+            abort();
+        }
+
+        memset(block, 0xa5, n);
+        guardrail_body_use(&b, &more, block);
+    }
 
     if (run->heap.calls) {
         run->fault = "allocated before the first byte";
@@ -290,8 +311,9 @@ judge_body(const guardrail_body_limits_t *limits, const uint8_t *p,
     v->rc = rc;
     v->wire = b.wire;
     v->decoded = b.decoded;
-    v->records = b.nd.records;
-    v->largest = b.nd.largest;
+    v->records = guardrail_body_record_count(&b);
+    v->largest = guardrail_body_largest_record(&b);
+    v->estimate = guardrail_body_estimate(&b);
     v->format = b.format;
 
     if (rc != GUARDRAIL_OK) {
@@ -307,7 +329,9 @@ judge_body(const guardrail_body_limits_t *limits, const uint8_t *p,
     again = guardrail_body_finish(&b);
 
     if (again != rc || b.rc != rc || b.wire != v->wire
-        || b.decoded != v->decoded || b.nd.records != v->records)
+        || b.decoded != v->decoded
+        || guardrail_body_record_count(&b) != v->records
+        || guardrail_body_estimate(&b) != v->estimate)
     {
         run->fault = "finish is not idempotent";
     }
@@ -335,11 +359,12 @@ judge_body(const guardrail_body_limits_t *limits, const uint8_t *p,
     }
 
     if (b.wire != v->wire || b.decoded != v->decoded
-        || b.nd.records != v->records || b.rc != rc)
+        || guardrail_body_record_count(&b) != v->records || b.rc != rc)
     {
         run->fault = "closing changed the measurements";
     }
 
+    free(block);
     free(scratch);
 }
 
@@ -405,6 +430,10 @@ judge_differ(const verdict_t *a, const verdict_t *b, int exact)
 
     if (a->format != b->format) {
         return "format";
+    }
+
+    if (a->estimate != b->estimate) {
+        return "estimate";
     }
 
     return NULL;

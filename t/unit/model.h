@@ -706,6 +706,7 @@ model_differ(const verdict_t *model, const verdict_t *v)
 
     m.unit = v->unit;
     m.error = v->error;
+    m.estimate = v->estimate;
 
     if (m.format == GUARDRAIL_FORMAT_SNIFF
         || m.format == GUARDRAIL_FORMAT_NONE)

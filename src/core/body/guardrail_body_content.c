@@ -21,6 +21,7 @@ static void guardrail_body_json_limits(guardrail_json_limits_t *j,
     const guardrail_body_limits_t *limits);
 static guardrail_json_memory_mode_e guardrail_body_memory_mode(
     const guardrail_body_limits_t *limits);
+static uint64_t guardrail_body_part(uint64_t n, uint64_t factor);
 static size_t guardrail_body_aligned(size_t size);
 
 
@@ -41,7 +42,7 @@ guardrail_body_in_force(const guardrail_body_limits_t *limits)
 uint64_t
 guardrail_body_memory_bound(const guardrail_body_limits_t *limits)
 {
-    uint64_t  factor, whole, rest;
+    uint64_t  factor, whole, rest, n, step;
 
     if (limits->max_memory == GUARDRAIL_NO_LIMIT) {
         return GUARDRAIL_NO_LIMIT;
@@ -54,8 +55,26 @@ guardrail_body_memory_bound(const guardrail_body_limits_t *limits)
     whole = limits->max_memory / factor;
     rest = limits->max_memory % factor;
 
-    return guardrail_add_sat(guardrail_mul_sat(whole, 1000),
-                             (rest * 1000 + 999) / factor);
+    n = 0;
+
+    for (step = 512; step; step /= 2) {
+
+        if (n + step < 1000 && guardrail_body_part(n + step, factor) <= rest)
+        {
+            n += step;
+        }
+    }
+
+    return guardrail_add_sat(guardrail_mul_sat(whole, 1000), n);
+}
+
+
+/* n * factor / 1000 of an n below 1000: the product itself may not fit */
+
+static uint64_t
+guardrail_body_part(uint64_t n, uint64_t factor)
+{
+    return n * (factor / 1000) + n * (factor % 1000) / 1000;
 }
 
 
@@ -263,6 +282,7 @@ guardrail_body_record_count(const guardrail_body_t *b)
         return b->json ? b->json->records : 0;
 
     case GUARDRAIL_FORMAT_CSV:
+    case GUARDRAIL_FORMAT_SNIFF_CSV:    /* blank rows so far */
         return b->csv ? b->csv->records : 0;
 
     default:
@@ -281,6 +301,7 @@ guardrail_body_largest_record(const guardrail_body_t *b)
         return b->json ? b->json->largest : 0;
 
     case GUARDRAIL_FORMAT_CSV:
+    case GUARDRAIL_FORMAT_SNIFF_CSV:
         return b->csv ? b->csv->largest : 0;
 
     default:
@@ -311,17 +332,15 @@ guardrail_body_has_estimate(const guardrail_body_t *b)
 uint64_t
 guardrail_body_estimate(const guardrail_body_t *b)
 {
-    uint64_t  n;
+    uint64_t  n, factor;
 
-    if (b->limits.memory_factor) {
+    factor = b->limits.memory_factor;
 
-        /* in two parts: the product may not fit */
-
+    if (factor) {
         n = b->decoded;
 
-        return guardrail_add_sat(guardrail_mul_sat(n / 1000,
-                                                   b->limits.memory_factor),
-                                 n % 1000 * b->limits.memory_factor / 1000);
+        return guardrail_add_sat(guardrail_mul_sat(n / 1000, factor),
+                                 guardrail_body_part(n % 1000, factor));
     }
 
     if (b->json && b->json->memory && b->format != GUARDRAIL_FORMAT_NONE

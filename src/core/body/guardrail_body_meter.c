@@ -80,13 +80,20 @@ guardrail_body_meter(guardrail_body_t *b)
 static unsigned
 guardrail_body_is_due(const guardrail_body_t *b)
 {
+    uint64_t  records;
+
+    /* fewer than were charged, when blank rows turn out to lead JSON */
+
+    records = guardrail_body_record_count(b);
+
     return b->meter
            && (b->decoded - b->metered_decoded
                > GUARDRAIL_BODY_METER_BYTES - GUARDRAIL_BODY_QUANTUM
                || b->wire - b->metered_wire
                   > GUARDRAIL_BODY_METER_BYTES - 2 * GUARDRAIL_BODY_SLICE
                || (b->meter->records
-                   && guardrail_body_record_count(b) - b->metered_records
+                   && records > b->metered_records
+                   && records - b->metered_records
                       >= GUARDRAIL_BODY_METER_PIECE));
 }
 
@@ -94,11 +101,16 @@ guardrail_body_is_due(const guardrail_body_t *b)
 guardrail_rc_e
 guardrail_body_charge(guardrail_body_t *b)
 {
+    uint64_t        records;
     guardrail_rc_e  rc;
 
     b->metered_wire = b->wire;
     b->metered_decoded = b->decoded;
-    b->metered_records = guardrail_body_record_count(b);
+    records = guardrail_body_record_count(b);
+
+    if (b->metered_records < records) {
+        b->metered_records = records;
+    }
 
     rc = b->meter->charge(b->meter->opaque);
 

@@ -116,9 +116,10 @@ guardrail_body_sniff(guardrail_body_t *b, const uint8_t *p, size_t len,
     size_t *used)
 {
     size_t          i, n;
-    guardrail_rc_e  rc, rows, records;
+    guardrail_rc_e  rc, rows, json, records;
 
     rc = GUARDRAIL_OK;
+    json = GUARDRAIL_OK;
 
     for (i = 0; i < len; i++) {
 
@@ -131,10 +132,8 @@ guardrail_body_sniff(guardrail_body_t *b, const uint8_t *p, size_t len,
 
     records = guardrail_ndjson_feed(&b->nd, p, i, &n);
 
-    /* what these refuse they will say again */
-
     if (b->json) {
-        (void) guardrail_json_feed(b->json, p, i, &n);
+        json = guardrail_json_feed(b->json, p, i, &n);
     }
 
     *used = i;
@@ -161,12 +160,25 @@ guardrail_body_sniff(guardrail_body_t *b, const uint8_t *p, size_t len,
         return guardrail_body_sniff_refused(b, rc);
     }
 
-    if (b->format == GUARDRAIL_FORMAT_NDJSON && records != GUARDRAIL_OK) {
-        *used += 1;
-        return guardrail_body_ndjson_refused(b, records);
+    if (b->format != GUARDRAIL_FORMAT_NDJSON
+        || (records == GUARDRAIL_OK && json == GUARDRAIL_OK))
+    {
+        return GUARDRAIL_OK;
     }
 
-    return GUARDRAIL_OK;
+    /* that byte is the one refused, and a record's */
+
+    *used += 1;
+
+    if (records == GUARDRAIL_OK) {
+        records = guardrail_ndjson_feed(&b->nd, p + i, 1, &n);
+    }
+
+    if (json != GUARDRAIL_OK && (records == GUARDRAIL_OK || json < records)) {
+        return guardrail_body_json_refused(b, json);
+    }
+
+    return guardrail_body_ndjson_refused(b, records);
 }
 
 
