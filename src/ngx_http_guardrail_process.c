@@ -240,6 +240,14 @@ ngx_http_guardrail_sweep(ngx_event_t *ev)
     gmcf = ngx_http_cycle_get_module_main_conf(ngx_cycle,
                                                ngx_http_guardrail_module);
 
+    if (gmcf == NULL) {
+
+        /* a single process, and its new configuration has no http */
+
+        ngx_add_timer(ev, NGX_HTTP_GUARDRAIL_SWEEP);
+        return;
+    }
+
     zones = gmcf->zones.elts;
 
     for (i = 0; i < gmcf->zones.nelts; i++) {

@@ -29,6 +29,8 @@ struct ngx_http_guardrail_slow_s {
 
 
 static void ngx_http_guardrail_slow_handler(ngx_event_t *ev);
+static ngx_uint_t ngx_http_guardrail_is_awaited(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx);
 static ngx_uint_t ngx_http_guardrail_is_reading(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx);
 static uint64_t ngx_http_guardrail_received(ngx_http_guardrail_ctx_t *ctx);
@@ -151,6 +153,10 @@ ngx_http_guardrail_slow_handler(ngx_event_t *ev)
     r = ctx->request;
     now = ngx_current_msec;
 
+    if (!ngx_http_guardrail_is_awaited(r, ctx)) {
+        return;
+    }
+
     if (ngx_http_guardrail_is_reading(r, ctx)) {
         slow->elapsed += now - slow->seen;
     }
@@ -174,6 +180,24 @@ ngx_http_guardrail_slow_handler(ngx_event_t *ev)
     }
 
     ngx_http_guardrail_refuse_slow(r, ctx);
+}
+
+
+/*
+ * Not when the request was answered before its body had come, and lingers or
+ * is still being answered, nor when it has gone to another location: none of
+ * these can be refused any more.
+ */
+
+static ngx_uint_t
+ngx_http_guardrail_is_awaited(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx)
+{
+    if (r->done || ctx->entry != r->uri_changes) {
+        return 0;
+    }
+
+    return !r->header_sent || (r->upstream && r->upstream->cleanup);
 }
 
 

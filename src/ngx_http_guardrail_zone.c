@@ -351,6 +351,11 @@ ngx_http_guardrail_get_zone(ngx_conf_t *cf, ngx_str_t *name)
     zone->name = *name;
     zone->share = 1;
     zone->slot = GUARDRAIL_ZONE_NONE;
+
+    /* with "master_process off" no worker is started for it */
+
+    ngx_queue_init(&zone->waiting);
+
     zone->file = cf->conf_file->file.name.data;
     zone->line = cf->conf_file->line;
     zone->gmcf = gmcf;
