@@ -18,30 +18,45 @@ cd "$(dirname "$0")/../.."
 
 out=build/fuzz
 
-build() {
-    local f to
+export FUZZ_CC="clang -std=c11 -g -O1 -Isrc/core -It/unit -Wall -Wextra \
+    -DGUARDRAIL_HAVE_BROTLI=1 -DGUARDRAIL_HAVE_ZSTD=1 \
+    -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all \
+    -fno-omit-frame-pointer -DGUARDRAIL_ZONE_POINTS"
 
-    mkdir -p $out
+# the core once, not for each target
+
+build() {
+    local stamp=$out/objects/stamp f
+
+    mkdir -p $out/objects
+
+    if [ -f "$stamp" ] &&
+       [ -z "$(find src/core t/fuzz t/unit t/tools/fuzz.sh -newer "$stamp" \
+               -type f -name '*.[chs]*' -print -quit)" ]
+    then
+        return
+    fi
+
+    # none of a source that is gone
+
+    rm -f $out/objects/*.o
+
+    for f in src/core/*/*.c t/fuzz/*.c; do
+        echo "$f $out/objects/$(tr / - <<< "${f%.c}").o"
+    done |
+    xargs -P "$(nproc)" -L 1 bash -c '$FUZZ_CC -c -o "$2" "$1"' bash
 
     for f in t/fuzz/*.c; do
-        [ -f "$f" ] || continue
-
-        to=$out/$(basename "$f" .c)
-
-        if [ ! -x "$to" ] ||
-           [ -n "$(find src/core t/fuzz t/unit t/tools/fuzz.sh -newer "$to" \
-                   -type f -name '*.[chs]*' -print -quit)" ]
-        then
-            echo "$f $to"
-        fi
+        f=$(basename "$f" .c)
+        echo "$out/objects/t-fuzz-$f.o $out/$f"
     done |
-    xargs -r -P "$(nproc)" -L 1 bash -c '
-        clang -std=c11 -g -O1 -Isrc/core -It/unit -Wall -Wextra \
-            -DGUARDRAIL_HAVE_BROTLI=1 -DGUARDRAIL_HAVE_ZSTD=1 \
-            -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
-            -fno-omit-frame-pointer -DGUARDRAIL_ZONE_POINTS -o "$2.new" \
-            "$1" src/core/*/*.c -lz -lbrotlidec -lbrotlienc -lzstd -lm &&
+    xargs -P "$(nproc)" -L 1 bash -c '
+        clang -fsanitize=fuzzer,address,undefined -o "$2.new" "$1" \
+            "'$out'"/objects/src-core-*.o \
+            -lz -lbrotlidec -lbrotlienc -lzstd -lm &&
             mv "$2.new" "$2"' bash
+
+    touch "$stamp"
 }
 
 names() {
