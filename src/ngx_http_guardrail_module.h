@@ -5,7 +5,8 @@
  * What the files of the glue share.  One file per concern:
  *
  *   module       tables, phase and filter registration, the context
- *   conf         directives: setters, merging, cross-checks
+ *   conf         directives: the table, merging, cross-checks
+ *   setters      directives of limits
  *   value        values that may contain variables: reading, evaluation
  *   head         what the request's header says of its body
  *   gate         PREACCESS and PRECONTENT, reading the body
@@ -14,6 +15,7 @@
  *   reject       a verdict: the body that vanishes
  *   log          a verdict: the line in the error log
  *   answer       a verdict: what the client is told
+ *   types, json  guardrail_types, guardrail_json
  *   args         guardrail_max_arg, guardrail_max_window
  *   slow         guardrail_min_rate, guardrail_body_timeout
  *   worker       budget, stepping aside, decoder memory of this worker
@@ -262,6 +264,30 @@ char *ngx_http_guardrail_init_main_conf(ngx_conf_t *cf, void *conf);
 void *ngx_http_guardrail_create_loc_conf(ngx_conf_t *cf);
 char *ngx_http_guardrail_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
+
+
+/* setters */
+
+/* deflate expands by at most 1032 to 1 (zlib's technical details) */
+
+#define NGX_HTTP_GUARDRAIL_MAX_DEFLATE_RATIO  1032
+
+#define NGX_HTTP_GUARDRAIL_RATIO_FLOOR        (1024 * 1024)
+
+char *ngx_http_guardrail_set_value(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_guardrail_set_enum(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_guardrail_set_ratio(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_guardrail_set_encodings(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_guardrail_set_label(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_guardrail_set_decoder_memory(ngx_conf_t *cf,
+    ngx_command_t *cmd, void *conf);
+char *ngx_http_guardrail_set_memory_model(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 
 
 /* value */

@@ -10,9 +10,11 @@
  *   quota_conf guardrail_quota
  *   quota      which quotas a request is under, and its admission
  *   charge     rates of a body, and what is settled at the end
- *   level      leases of concurrency, memory, uploads; waiting for them
+ *   level      leases of concurrency, memory, uploads
+ *   queue      waiting for them
  *   ratelimit  RateLimit, RateLimit-Policy, Retry-After
- *   state      rates that survive a restart
+ *   state      rates that survive a restart: the file is written
+ *   state_load ... and read, when a zone is made
  */
 
 
@@ -29,6 +31,7 @@
 #include "quota/guardrail_level.h"
 #include "quota/guardrail_rate.h"
 #include "quota/guardrail_siphash.h"
+#include "quota/guardrail_state.h"
 
 
 typedef struct ngx_http_guardrail_main_conf_s  ngx_http_guardrail_main_conf_t;
@@ -371,7 +374,26 @@ void ngx_http_guardrail_release_level(ngx_http_guardrail_ctx_t *ctx,
 void ngx_http_guardrail_release_uploads(ngx_http_guardrail_ctx_t *ctx);
 void ngx_http_guardrail_release_levels(ngx_http_guardrail_ctx_t *ctx);
 
-/* leaves the line */
+
+/* queue */
+
+/* stands in line, as q->waits_for and q->waiter say */
+
+void ngx_http_guardrail_begin_waiting(ngx_http_guardrail_ctx_t *ctx);
+
+/* this worker looks for it; once for all lines in which it stands */
+
+void ngx_http_guardrail_list(ngx_http_guardrail_quotas_t *q);
+
+/* leaves one line; its time goes on, since another may come */
+
+void ngx_http_guardrail_leave_line(ngx_http_guardrail_ctx_t *ctx);
+
+/* waits no more */
+
+void ngx_http_guardrail_end_waiting(ngx_http_guardrail_quotas_t *q);
+
+/* both */
 
 void ngx_http_guardrail_stop_waiting(ngx_http_guardrail_ctx_t *ctx);
 
@@ -407,14 +429,32 @@ void ngx_http_guardrail_fmt_quota(guardrail_fmt_t *f,
 
 /* state */
 
-/* at the making of a zone; returns its time then, now or later */
+/* of what is written and read at a time */
 
-uint64_t ngx_http_guardrail_load_state(ngx_http_guardrail_zone_t *zone,
-    uint64_t now, ngx_log_t *log);
+#define NGX_HTTP_GUARDRAIL_BUFFER  65536
+
 ngx_int_t ngx_http_guardrail_init_state(ngx_http_guardrail_zone_t *zone,
     ngx_cycle_t *cycle);
 void ngx_http_guardrail_exit_state(ngx_http_guardrail_zone_t *zone,
     ngx_cycle_t *cycle);
+
+
+/* state_load */
+
+/* at the making of a zone; returns its time then, now or later */
+
+uint64_t ngx_http_guardrail_load_state(ngx_http_guardrail_zone_t *zone,
+    uint64_t now, ngx_log_t *log);
+
+/* by which a file is known as that of a zone */
+
+void ngx_http_guardrail_hash_name(ngx_http_guardrail_zone_t *zone,
+    uint64_t hash[2]);
+
+/* NULL, or what is wrong; buf has room for NGX_HTTP_GUARDRAIL_BUFFER */
+
+const char *ngx_http_guardrail_check_file(ngx_fd_t fd, u_char *buf,
+    guardrail_state_head_t *head);
 
 
 #endif /* NGX_HTTP_GUARDRAIL_QUOTA_H */
