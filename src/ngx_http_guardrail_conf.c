@@ -170,6 +170,13 @@ ngx_command_t  ngx_http_guardrail_commands[] = {
       offsetof(ngx_http_guardrail_loc_conf_t, label),
       NULL },
 
+    { ngx_string("guardrail_status"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
+      ngx_http_guardrail_set_status,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("guardrail_tenant"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF
                         |NGX_CONF_TAKE1234,
@@ -279,6 +286,13 @@ ngx_http_guardrail_create_main_conf(ngx_conf_t *cf)
         return NULL;
     }
 
+    if (ngx_array_init(&gmcf->series, cf->pool, 4,
+                       sizeof(ngx_http_guardrail_series_t *))
+        != NGX_OK)
+    {
+        return NULL;
+    }
+
     return gmcf;
 }
 
@@ -342,6 +356,7 @@ ngx_http_guardrail_create_loc_conf(ngx_conf_t *cf)
      *
      *     the values: not set
      *     glcf->label = { 0, NULL };
+     *     glcf->series = NULL;
      *     glcf->tenant = NULL;
      *     glcf->quotas = NULL;
      *     glcf->client_max_body_size = 0;
@@ -520,6 +535,12 @@ ngx_http_guardrail_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     clcf->client_max_body_size = 0;
 
     ngx_http_guardrail_fix_limits(conf);
+
+    if (!conf->status
+        && ngx_http_guardrail_add_series(cf, conf, &conf->label) != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
 
     return NGX_CONF_OK;
 }

@@ -20,6 +20,8 @@
  *   slow         guardrail_min_rate, guardrail_body_timeout
  *   worker       budget, stepping aside, decoder memory of this worker
  *   variables    what logs and other modules are told
+ *   stats        what is counted of all requests
+ *   status       ... and shown
  */
 
 
@@ -32,6 +34,7 @@
 #include <ngx_http.h>
 
 #include "ngx_http_guardrail_quota.h"
+#include "ngx_http_guardrail_stats.h"
 
 
 /* what only refusals do is kept out of the cache lines of what passes */
@@ -41,6 +44,9 @@
 #else
 #define ngx_http_guardrail_cold
 #endif
+
+
+#define NGX_HTTP_GUARDRAIL_VERSION  "0.1.0"
 
 
 #define NGX_HTTP_GUARDRAIL_OFF      0
@@ -88,6 +94,10 @@ struct ngx_http_guardrail_main_conf_s {
     ngx_uint_t                        ratio_warned;
     u_char                            secret[GUARDRAIL_SIPHASH_KEY];
     ngx_http_guardrail_secret_e       secret_from;
+
+    ngx_array_t                       series;           /* pointers */
+    ngx_http_guardrail_stats_t       *stats;            /* or NULL */
+    ngx_uint_t                        status;           /* is asked for */
 };
 
 
@@ -108,7 +118,9 @@ typedef struct {
     ngx_uint_t                        format;
     ngx_uint_t                        log_level;
     ngx_uint_t                        error_format;
-    ngx_str_t                         label;        /* for metrics to come */
+    ngx_uint_t                        status;       /* its handler */
+    ngx_str_t                         label;
+    ngx_http_guardrail_series_t      *series;       /* counts its requests */
 
     ngx_http_guardrail_tenant_t      *tenant;
     ngx_array_t                      *quotas;       /* of .._quota_t */
@@ -578,9 +590,20 @@ void ngx_http_guardrail_decoder_refused(ngx_http_guardrail_ctx_t *ctx,
     uint64_t wanted);
 
 
+/* status */
+
+char *ngx_http_guardrail_set_status(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+
 /* variables */
 
 ngx_int_t ngx_http_guardrail_add_variables(ngx_conf_t *cf);
+
+/* ctx may be NULL: nothing had to be judged */
+
+ngx_http_guardrail_verdict_e ngx_http_guardrail_verdict(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx);
 
 
 #endif /* NGX_HTTP_GUARDRAIL_MODULE_H */
