@@ -211,7 +211,8 @@ function requestsOf(location) {
   return {
     all: number(r.off) + number(r.pass) + number(r.reject)
          + number(r.would_reject) + number(r.aborted),
-    refused: number(r.reject) + number(r.would_reject),
+    refused: number(r.reject),
+    would: number(r.would_reject),
   };
 }
 
@@ -219,22 +220,25 @@ function requestsOf(location) {
 /* Takes an answer in; false if it is not one that comes after the last. */
 
 function learn(history, answer) {
-  const total = { all: 0, refused: 0, body: 0, decoded: 0, waiting: 0 };
+  const total = { all: 0, refused: 0, would: 0, body: 0, decoded: 0,
+                  waiting: 0 };
 
   if (!history.begin(number(answer.time), answer.start_time)) {
     return false;
   }
 
   for (const l of list(answer.locations)) {
-    const { all, refused } = requestsOf(l);
+    const { all, refused, would } = requestsOf(l);
 
     total.all += all;
     total.refused += refused;
+    total.would += would;
     total.body += number(l.body_bytes);
     total.decoded += number(l.decoded_bytes);
 
     history.count(seriesOf('requests', l.location), all);
     history.count(seriesOf('refused', l.location), refused);
+    history.count(seriesOf('would', l.location), would);
 
     for (const r of list(l.refusals)) {
       history.count(seriesOf('refusal', l.location, r.verdict, r.reason),
@@ -259,6 +263,7 @@ function learn(history, answer) {
 
   history.count('requests', total.all);
   history.count('refused', total.refused);
+  history.count('would', total.would);
   history.count('body', total.body);
   history.count('decoded', total.decoded);
   history.gauge('waiting', total.waiting);
@@ -309,6 +314,22 @@ function refusals(history, answer) {
 }
 
 
+/* what is refused now, by reason alone */
+
+function reasons(rows) {
+  const sums = new Map();
+
+  for (const r of rows) {
+    if (r.verdict === 'reject' && r.rate > 0) {
+      sums.set(r.reason, (sums.get(r.reason) ?? 0) + r.rate);
+    }
+  }
+
+  return [...sums].map(([reason, rate]) => ({ reason, rate }))
+                  .sort((a, b) => b.rate - a.rate);
+}
+
+
 /* tenants that have used most of what they may, or wait; fullest first */
 
 function pressed(answer, from = 0.75) {
@@ -316,26 +337,26 @@ function pressed(answer, from = 0.75) {
 
   for (const z of list(answer.zones)) {
     for (const t of list(z.tenants)) {
-      for (const i of list(t.items)) {
-        const part = i.limit > 0 ? number(i.used) / i.limit : 0;
+      const items = list(t.items).map((i) => ({
+        key: seriesOf(z.zone, t.tenant, i.item),
+        tenant: String(t.tenant),
+        zone: String(z.zone),
+        item: String(i.item),
+        used: number(i.used),
+        limit: i.limit,
+        waiting: 0,
+        part: i.limit > 0 ? number(i.used) / i.limit : 0,
+      })).sort((a, b) => b.part - a.part);
 
-        /* who waits does so for a level, and is shown once for each */
+      /* which level it waits for is not told: the fullest, most likely */
 
-        const waits = number(t.waiting) > 0 && !/-\d+s$/.test(i.item);
+      const waits = items.find((i) => !/-\d+s$/.test(i.item));
 
-        if (part >= from || waits) {
-          rows.push({
-            key: seriesOf(z.zone, t.tenant, i.item),
-            tenant: String(t.tenant),
-            zone: String(z.zone),
-            item: String(i.item),
-            used: number(i.used),
-            limit: i.limit,
-            waiting: waits ? number(t.waiting) : 0,
-            part,
-          });
-        }
+      if (waits) {
+        waits.waiting = number(t.waiting);
       }
+
+      rows.push(...items.filter((i) => i.part >= from || i.waiting > 0));
     }
   }
 
@@ -355,17 +376,21 @@ function locations(history, answer, filter, order) {
       continue;
     }
 
-    const { all, refused } = requestsOf(l);
+    const { all, refused, would } = requestsOf(l);
 
     rows.push({
-      name, all, refused, location: l,
+      name, all, refused, would, location: l,
       rate: history.rate(seriesOf('requests', l.location)) || 0,
       refusing: history.rate(seriesOf('refused', l.location)) || 0,
+      dry: history.rate(seriesOf('would', l.location)) || 0,
+      share: history.grown(seriesOf('refused', l.location))
+             / history.grown(seriesOf('requests', l.location)),
     });
   }
 
   const by = {
-    refused: (a, b) => b.refusing - a.refusing || b.refused - a.refused
+    refused: (a, b) => b.refusing + b.dry - a.refusing - a.dry
+                       || b.refused + b.would - a.refused - a.would
                        || b.rate - a.rate || b.all - a.all,
     requests: (a, b) => b.rate - a.rate || b.all - a.all,
     name: () => 0,

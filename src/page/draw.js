@@ -40,7 +40,7 @@ function scaled(n, base, units, space) {
     unit++;
   }
 
-  const text = value >= 100 || value % 1 === 0 ? String(Math.round(value))
+  const text = value >= 100 || value % 1 === 0 ? thousands(Math.round(value))
                                                : String(round(value, 3));
 
   return (n < 0 ? '-' : '') + text + space + units[unit];
@@ -97,23 +97,18 @@ function write(value, unit) {
 }
 
 
-/* per second, or per minute where that is easier to read */
+/* always per second: a column of numbers can be compared */
 
 function rate(perSecond, unit = 'count') {
   if (Number.isNaN(perSecond)) {
     return NONE;
   }
 
-  if (perSecond === 0) {
-    return '0/s';
+  if (unit !== 'count' || perSecond === 0 || perSecond >= 100) {
+    return `${write(perSecond, unit)}/s`;
   }
 
-  if (perSecond < 0.95 && unit === 'count') {
-    return `${count(round(perSecond * 60, 2))}/min`;
-  }
-
-  return `${unit === 'count' && perSecond < 100 ? round(perSecond, 2)
-            : write(perSecond, unit)}/s`;
+  return perSecond < 0.01 ? '<\u00a00.01/s' : `${round(perSecond, 2)}/s`;
 }
 
 
@@ -353,7 +348,9 @@ function distribution(metric, says) {
   const quantiles = el('dl', { class: 'quantiles' });
   const copy = copyable(says);
   const why = el('span', { class: 'quiet' });
-  const advice = el('p', { class: 'advice' }, copy.node, why);
+  const advice = el('p', { class: 'advice' },
+                    el('span', { class: 'quiet' }, 'Suggested:'), copy.node,
+                    why);
   const values = [['p50', 'half'], ['p99', '99\u00a0%'],
                   ['p999', '99.9\u00a0%'], ['max', 'largest']].map(
     ([key, name]) => {

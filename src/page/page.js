@@ -118,7 +118,7 @@ async function ask() {
 
     if (learn(past, answer)) {
       view.answer = answer;
-      show();
+      redraw();
     }
 
     /* a large answer is not asked for more often than it can be made */
@@ -176,6 +176,7 @@ function status() {
   const [state, says] = view.paused ? ['paused', 'Paused']
     : view.failures ? ['failed', `No answer (${view.why}); trying again `
                                  + `after ${view.next} s`]
+    : view.broken ? ['failed', `Cannot show the answer (${view.broken})`]
     : ['live', 'Live'];
 
   text($('state'), says);
@@ -183,7 +184,7 @@ function status() {
   attribute($('dot'), 'class', `dot ${state}`);
   attribute(document.body, 'class', state);
   text($('pause'), view.paused ? 'Go on' : 'Pause');
-  $('retry').hidden = state !== 'failed';
+  $('retry').hidden = !view.failures || view.paused;
 }
 
 
@@ -193,7 +194,7 @@ function show() {
   const answer = view.answer;
   const all = list(answer.locations);
 
-  $('tables').remove?.();
+  $('tables')?.remove();
   $('app').hidden = false;
 
   text($('versions'), `${answer.guardrail ?? ''} on nginx `
@@ -234,6 +235,7 @@ function tile(item) {
 
 function showTiles(answer) {
   const refusing = past.rate('refused');
+  const drying = past.rate('would');
   const requesting = past.rate('requests');
   const waiting = list(answer.zones).reduce((n, z) => n + number(z.waiting), 0);
   const limit = answer.decoder_memory_limit_bytes;
@@ -245,8 +247,9 @@ function showTiles(answer) {
 
     { name: 'Refused', series: 'refused', counter: true,
       value: rate(refusing), class: refusing > 0 ? 'bad' : '',
-      note: requesting > 0 ? `${percent(refusing / requesting)} of requests`
-                           : '' },
+      note: drying > 0 ? `and ${rate(drying)} in dry run`
+            : requesting > 0 ? `${percent(refusing / requesting)} of requests`
+            : '' },
 
     { name: 'Bodies', series: 'body', counter: true,
       value: rate(past.rate('body'), 'bytes'),
@@ -275,6 +278,15 @@ function showRefusals(answer) {
   $('refused').hidden = all.length === 0;
   more($('refused-more'), 'refused', all.length, SHOWN.refused);
 
+  rows($('reasons'), reasons(all), (r) => r.reason, ({ reason }) => {
+    const now = el('strong');
+
+    return {
+      node: el('li', {}, el('code', {}, reason), now),
+      update: (r) => text(now, rate(r.rate)),
+    };
+  });
+
   rows($('refused-rows'), shown, (r) => r.key, (row) => {
     const now = cell({ class: 'num' });
     const recent = cell({ class: 'num wide' });
@@ -291,9 +303,13 @@ function showRefusals(answer) {
       name.append(' ', el('span', { class: 'tag' }, tag));
     }
 
+    /* on a narrow screen the location has no column of its own */
+
+    name.append(el('span', { class: 'narrow quiet' }, row.location));
+
     return {
-      node: el('tr', {}, name, cell({ class: 'name' }, row.location), now,
-               recent, total, cell({ class: 'wide trend' }, trend.node)),
+      node: el('tr', {}, name, cell({ class: 'wide name' }, row.location),
+               now, recent, total, cell({ class: 'wide trend' }, trend.node)),
 
       update(r) {
         text(now, rate(r.rate));
@@ -327,7 +343,7 @@ function showTenants(answer) {
 
     return {
       node: el('tr', {}, el('th', { scope: 'row', class: 'name' }, row.tenant),
-               cell({ class: 'name' }, quotaName(row.item),
+               cell({ class: 'item' }, quotaName(row.item),
                     el('span', { class: 'quiet block' }, row.zone)),
                cell({}, used.node), waiting),
 
@@ -393,7 +409,8 @@ function locationRow(row) {
   const button = el('button', { type: 'button', class: 'link' }, row.name);
   const guard = cell({ class: 'wide' });
   const requests = cell({ class: 'num' });
-  const refused = cell({ class: 'num' });
+  const refused = el('span');
+  const dry = el('span', { class: 'quiet block small' });
   const share = cell({ class: 'num' });
   const body = cell({ class: 'num wide' });
   const records = cell({ class: 'num wide' });
@@ -401,7 +418,8 @@ function locationRow(row) {
   const refusing = line();
   const node = el('tr', {},
                   el('th', { scope: 'row', class: 'name' }, button), guard,
-                  requests, refused, share, body, records,
+                  requests, cell({ class: 'num' }, refused, dry), share, body,
+                  records,
                   cell({ class: 'wide trend' },
                        el('div', { class: 'lines' }, trend.node,
                           refusing.node)));
@@ -432,8 +450,10 @@ function locationRow(row) {
       text(guard, guards(r.location));
       text(requests, rate(r.rate));
       text(refused, rate(r.refusing));
-      attribute(refused, 'class', r.refusing > 0 ? 'num bad' : 'num quiet');
-      text(share, r.all ? percent(r.refused / r.all) : NONE);
+      attribute(refused, 'class', r.refusing > 0 ? 'bad' : 'quiet');
+      dry.hidden = r.would === 0;
+      text(dry, `dry run ${rate(r.dry)}`);
+      text(share, Number.isNaN(r.share) ? NONE : percent(r.share));
       text(body, p99 === undefined ? NONE : bytes(p99));
       text(records, count(number(r.location.records)));
       trend.update(requesting, { top });
@@ -450,9 +470,7 @@ function select(name) {
   view.selected = name;
   globalThis.history.replaceState(null, '', `#${encodeURIComponent(name)}`);
 
-  if (view.answer) {
-    show();
-  }
+  redraw();
 }
 
 
@@ -464,11 +482,12 @@ function showDetail(location) {
   }
 
   const limits = list(location.limits);
-  const { all, refused } = requestsOf(location);
+  const { all, refused, would } = requestsOf(location);
 
   text($('detail-title'), String(location.location));
   text($('detail-note'),
-       `${count(all)} requests, ${count(refused)} refused; `
+       `${count(all)} requests, ${count(refused)} refused`
+       + `${would ? `, ${count(would)} would be refused` : ''}; `
        + `${bytes(number(location.body_bytes))} on the wire, `
        + `${bytes(number(location.decoded_bytes))} decoded, `
        + `${count(number(location.records))} records`);
@@ -503,51 +522,60 @@ function showDetail(location) {
 
 
 function showLimits(limits) {
-  const all = limits.flatMap((l, i) => {
-    const some = LIMITS.filter(([, key]) => l[key] !== undefined).map(
-      ([name, key, unit]) => [name, l[key] === null ? 'no limit'
-        : typeof l[key] === 'string' ? l[key]
-        : write(l[key], unit) + (key === 'min_rate' ? '/s' : '')
-          + (key === 'max_ratio' && l.ratio_floor
-             ? `, beyond the first ${bytes(l.ratio_floor)}` : '')]);
-
-    const json = Object.entries(l.json ?? {}).map(([k, v]) => `${k}=${v}`);
-
-    if (json.length) {
-      some.push(['guardrail_json', json.join(' ')]);
-    }
-
-    for (const q of list(l.quotas)) {
-      some.push(['guardrail_quota', `${q.zone}: ${quotaName(q.item)} `
-        + (typeof q.limit === 'number' ? write(q.limit, quotaUnit(q.item))
-                                       : q.limit ?? 'no limit')
-        + (q.queue ? `, queue of ${count(q.queue)}` : '')]);
-    }
-
-    some.unshift(['guardrail', String(l.guardrail ?? NONE)]);
-
-    return some.map(([name, value], n) => ({
-      key: `${i} ${n}`, where: n === 0 ? String(l.in) : '', name, value,
-    }));
-  });
-
-  $('limits').hidden = all.length === 0;
-
-  rows($('limits-rows'), all, (r) => r.key, () => {
-    const where = cell({ class: 'name' });
-    const name = el('th', { scope: 'row' });
-    const value = cell({ class: 'name' });
+  rows($('limits'), limits.map((l, i) => ({ l, i })), ({ i }) => String(i),
+       () => {
+    const where = el('h4', { class: 'name' });
+    const facts = el('dl', { class: 'facts' });
 
     return {
-      node: el('tr', {}, where, name, value),
+      node: el('div', {}, where, facts),
 
-      update(r) {
-        text(where, r.where);
-        text(name, r.name);
-        text(value, r.value);
+      update({ l }) {
+        text(where, String(l.in ?? ''));
+        showFacts(facts, limitsOf(l));
       },
     };
   });
+}
+
+
+/* [directive, value] of one location, as they would be written */
+
+function limitsOf(l) {
+  const all = [['guardrail', String(l.guardrail ?? NONE)]];
+
+  for (const [name, key, unit] of LIMITS) {
+    const value = l[key];
+
+    if (value === undefined) {
+      continue;
+    }
+
+    const says = value === null ? 'no limit'
+                 : typeof value === 'string' ? value
+                 : write(number(value), unit)
+                   + (key === 'min_rate' ? '/s' : '');
+
+    all.push([name, key === 'max_ratio' && number(l.ratio_floor) > 0
+                    && value !== null
+                    ? `${says}, beyond ${bytes(l.ratio_floor)}` : says]);
+  }
+
+  const json = Object.entries(l.json ?? {}).map(([k, v]) => `${k}=${v}`);
+
+  if (json.length) {
+    all.push(['guardrail_json', json.join(' ')]);
+  }
+
+  for (const q of list(l.quotas)) {
+    all.push([`guardrail_quota ${q.zone}`,
+      `${quotaName(q.item)}: `
+      + (typeof q.limit === 'number' ? write(q.limit, quotaUnit(q.item))
+                                     : q.limit ?? 'no limit')
+      + (q.queue ? `, queue of ${count(q.queue)}` : '')]);
+  }
+
+  return all;
 }
 
 
@@ -606,7 +634,8 @@ function zoneCard(zone) {
       const most = list(z.tenants);
 
       tenants.hidden = most.length === 0;
-      text(summary, `${most.length} heaviest tenants`);
+      text(summary, most.length === 1 ? 'One tenant'
+                                      : `The ${most.length} heaviest tenants`);
 
       /* what cannot be seen is not drawn */
 
@@ -687,7 +716,11 @@ function zoneFacts(zone) {
 function showFacts(dl, facts) {
   dl.hidden = facts.length === 0;
 
-  rows(dl, facts, ([name]) => name, ([name]) => {
+  /* one directive may be there several times */
+
+  const keyed = facts.map(([name, value], i) => [name, value, `${i} ${name}`]);
+
+  rows(dl, keyed, ([, , key]) => key, ([name]) => {
     const dd = el('dd');
 
     return {
@@ -705,7 +738,7 @@ function tenantRow(tenant) {
 
   return {
     node: el('tr', {}, el('th', { scope: 'row', class: 'name' }, name),
-             cell({}, items), waiting),
+             cell({ class: 'used' }, items), waiting),
 
     update(t) {
       rows(items, list(t.items), (i) => String(i.item), (i) => {
@@ -730,8 +763,17 @@ function tenantRow(tenant) {
 /* the reader */
 
 function redraw() {
-  if (view.answer) {
+  if (!view.answer) {
+    return;
+  }
+
+  try {
     show();
+    view.broken = undefined;
+
+  } catch (error) {
+    view.broken = error.message;
+    console.error(error);
   }
 }
 
