@@ -7,9 +7,14 @@
 
 
 #include "ngx_http_guardrail_status.h"
+#include "ngx_http_guardrail_page.h"
 
 
-#define NGX_HTTP_GUARDRAIL_OUT  32768
+#define NGX_HTTP_GUARDRAIL_OUT    32768
+
+/* of Content-Security-Policy: 128 bits that nobody can guess, in hex */
+
+#define NGX_HTTP_GUARDRAIL_NONCE  32
 
 
 typedef enum {
@@ -30,6 +35,10 @@ static void ngx_http_guardrail_accept(ngx_http_request_t *r,
 static void ngx_http_guardrail_accept_line(ngx_str_t *line,
     ngx_uint_t *quality);
 static ngx_uint_t ngx_http_guardrail_quality(u_char *p, u_char *last);
+static void ngx_http_guardrail_make_nonce(ngx_http_request_t *r,
+    u_char *nonce);
+static ngx_int_t ngx_http_guardrail_add_policy(ngx_http_request_t *r,
+    ngx_str_t *nonce);
 static ngx_int_t ngx_http_guardrail_send(ngx_http_request_t *r,
     ngx_http_guardrail_out_t *out, ngx_uint_t media);
 
@@ -84,7 +93,9 @@ ngx_http_guardrail_set_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 static ngx_int_t
 ngx_http_guardrail_status_handler(ngx_http_request_t *r)
 {
+    u_char                     nonce[NGX_HTTP_GUARDRAIL_NONCE];
     ngx_int_t                  rc;
+    ngx_str_t                  text;
     ngx_uint_t                 media;
     ngx_http_guardrail_out_t   out;
 
@@ -114,6 +125,19 @@ ngx_http_guardrail_status_handler(ngx_http_request_t *r)
     case ngx_http_guardrail_openmetrics:
         out.openmetrics = (media == ngx_http_guardrail_openmetrics);
         ngx_http_guardrail_write_prometheus(&out);
+        break;
+
+    case ngx_http_guardrail_html:
+        ngx_http_guardrail_make_nonce(r, nonce);
+
+        text.data = nonce;
+        text.len = sizeof(nonce);
+
+        if (ngx_http_guardrail_add_policy(r, &text) != NGX_OK) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        ngx_http_guardrail_write_html(&out, &text);
         break;
 
     default: /* ngx_http_guardrail_json */
@@ -370,6 +394,57 @@ ngx_http_guardrail_is_shown(ngx_http_guardrail_out_t *out,
 
     return ngx_http_guardrail_sum_counters(out->gmcf->stats, series,
                                            &ngx_http_guardrail_sum);
+}
+
+
+/* a keyed hash of what is never the same twice */
+
+static void
+ngx_http_guardrail_make_nonce(ngx_http_request_t *r, u_char *nonce)
+{
+    uint64_t  hash[2];
+
+    struct {
+        uint64_t  pid;
+        uint64_t  connection;
+        uint64_t  requests;
+        uint64_t  time;
+        uint64_t  count;
+    } of;
+
+    static uint64_t  count;
+
+    of.pid = (uint64_t) ngx_pid;
+    of.connection = (uint64_t) r->connection->number;
+    of.requests = (uint64_t) r->connection->requests;
+    of.time = (uint64_t) ngx_time();
+    of.count = ++count;
+
+    guardrail_siphash(ngx_http_guardrail_secret, (const uint8_t *) &of,
+                      sizeof(of), hash);
+
+    (void) ngx_hex_dump(nonce, (u_char *) hash, sizeof(hash));
+}
+
+
+static ngx_int_t
+ngx_http_guardrail_add_policy(ngx_http_request_t *r, ngx_str_t *nonce)
+{
+    u_char            *p;
+    ngx_str_t          value;
+
+    static ngx_str_t   name = ngx_string("Content-Security-Policy");
+    static const char  policy[] = NGX_HTTP_GUARDRAIL_PAGE_CSP("%V");
+
+    p = ngx_pnalloc(r->pool, sizeof(policy) + 2 * nonce->len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    value.data = p;
+    value.len = (size_t) (ngx_sprintf(p, policy, nonce, nonce) - p);
+
+    return ngx_http_guardrail_add_header(r, &name, &value);
 }
 
 

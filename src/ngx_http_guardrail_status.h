@@ -72,6 +72,8 @@ ngx_uint_t ngx_http_guardrail_is_shown(ngx_http_guardrail_out_t *out,
 
 void ngx_http_guardrail_write_json(ngx_http_guardrail_out_t *out);
 void ngx_http_guardrail_write_prometheus(ngx_http_guardrail_out_t *out);
+void ngx_http_guardrail_write_html(ngx_http_guardrail_out_t *out,
+    ngx_str_t *nonce);
 
 
 #endif /* NGX_HTTP_GUARDRAIL_STATUS_H */

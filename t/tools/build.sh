@@ -171,7 +171,7 @@ args=("${keep[@]}" --with-cc="$cc" --builddir=objs
 version=$([ -z "$nginx" ] || "$nginx" -v 2>&1)
 stamp=$({ printf '%s\n' "$version" "$src" "${args[@]}" \
                  "${GUARDRAIL_BROTLI:-}" "${GUARDRAIL_ZSTD:-}"
-          cat "$addon/config"
+          cat "$addon/config" "$addon"/src/page/*
           cd "$addon" && find . -path ./build -prune -o -name '*.c' -print |
               sort
         } | sha1sum)

@@ -48,6 +48,10 @@ void guardrail_fmt_json(guardrail_fmt_t *f, const char *p, size_t len);
 
 void guardrail_fmt_label(guardrail_fmt_t *f, const char *p, size_t len);
 
+/* text in HTML, or in an attribute's quotes; not UTF-8: '?' */
+
+void guardrail_fmt_html(guardrail_fmt_t *f, const char *p, size_t len);
+
 /* what a log line may hold: printable ASCII, all else (and '"') as '?' */
 
 void guardrail_fmt_printable(guardrail_fmt_t *f, const char *p, size_t len);
