@@ -293,6 +293,13 @@ ngx_http_guardrail_create_main_conf(ngx_conf_t *cf)
         return NULL;
     }
 
+    if (ngx_array_init(&gmcf->pages, cf->pool, 1,
+                       sizeof(ngx_http_guardrail_page_t))
+        != NGX_OK)
+    {
+        return NULL;
+    }
+
     return gmcf;
 }
 
@@ -407,9 +414,23 @@ ngx_http_guardrail_warn(ngx_conf_t *cf, ngx_http_guardrail_loc_conf_t *conf)
                            NGX_HTTP_GUARDRAIL_MAX_DEFLATE_RATIO);
     }
 
-    if (conf->quotas == NULL || conf->max_memory.cv
-        || !ngx_http_guardrail_configured(conf))
+    if (!ngx_http_guardrail_configured(conf)) {
+        return;
+    }
+
+    if (conf->max_decoded.set && conf->max_decoded.cv == NULL
+        && conf->max_decoded.n == GUARDRAIL_NO_LIMIT && conf->encodings
+        && !gmcf->decoded_warned)
     {
+        gmcf->decoded_warned = 1;
+
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                           "\"guardrail_max_decoded\" is off: a coded body "
+                           "may expand without an end, set a limit or "
+                           "\"guardrail_encodings none\"");
+    }
+
+    if (conf->quotas == NULL || conf->max_memory.cv) {
         return;
     }
 

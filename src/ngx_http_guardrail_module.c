@@ -60,6 +60,8 @@ ngx_http_guardrail_init(ngx_conf_t *cf)
         return NGX_ERROR;
     }
 
+    ngx_http_guardrail_check_pages(cf);
+
     cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
 
     if (ngx_http_guardrail_add_handler(cmcf, NGX_HTTP_PREACCESS_PHASE,

@@ -92,13 +92,24 @@ struct ngx_http_guardrail_main_conf_s {
     ngx_array_t                       zones;            /* pointers */
     ngx_uint_t                        defined;          /* zones, so far */
     ngx_uint_t                        ratio_warned;
+    ngx_uint_t                        decoded_warned;
     u_char                            secret[GUARDRAIL_SIPHASH_KEY];
     ngx_http_guardrail_secret_e       secret_from;
 
     ngx_array_t                       series;           /* pointers */
     ngx_http_guardrail_stats_t       *stats;            /* or NULL */
-    ngx_uint_t                        status;           /* is asked for */
+    ngx_array_t                       pages;            /* of .._page_t */
 };
+
+
+/* where guardrail_status is, and is written */
+
+typedef struct {
+    ngx_http_core_loc_conf_t         *location;
+    ngx_http_core_srv_conf_t         *server;
+    u_char                           *file;
+    ngx_uint_t                        line;
+} ngx_http_guardrail_page_t;
 
 
 typedef struct {
@@ -594,6 +605,7 @@ void ngx_http_guardrail_decoder_refused(ngx_http_guardrail_ctx_t *ctx,
 
 char *ngx_http_guardrail_set_status(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+void ngx_http_guardrail_check_pages(ngx_conf_t *cf);
 
 
 /* variables */

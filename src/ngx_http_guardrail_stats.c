@@ -197,7 +197,7 @@ ngx_http_guardrail_add_stats(ngx_conf_t *cf)
 
     gmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_guardrail_module);
 
-    if (gmcf->series.nelts == 0 && !gmcf->status) {
+    if (gmcf->series.nelts == 0 && gmcf->pages.nelts == 0) {
         return NGX_OK;
     }
 

@@ -27,7 +27,6 @@ typedef enum {
 } ngx_http_guardrail_media_e;
 
 
-static ngx_int_t ngx_http_guardrail_status_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_guardrail_choose(ngx_http_request_t *r,
     ngx_uint_t *media);
 static void ngx_http_guardrail_accept(ngx_http_request_t *r,
@@ -67,30 +66,7 @@ static ngx_str_t  ngx_http_guardrail_types[NGX_HTTP_GUARDRAIL_MEDIA] = {
 };
 
 
-char *
-ngx_http_guardrail_set_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_core_loc_conf_t        *clcf;
-    ngx_http_guardrail_main_conf_t  *gmcf;
-    ngx_http_guardrail_loc_conf_t   *glcf = conf;
-
-    if (glcf->status) {
-        return "is duplicate";
-    }
-
-    glcf->status = 1;
-
-    gmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_guardrail_module);
-    gmcf->status = 1;
-
-    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-    clcf->handler = ngx_http_guardrail_status_handler;
-
-    return NGX_CONF_OK;
-}
-
-
-static ngx_int_t
+ngx_int_t
 ngx_http_guardrail_status_handler(ngx_http_request_t *r)
 {
     u_char                     nonce[NGX_HTTP_GUARDRAIL_NONCE];

@@ -4,6 +4,7 @@
  *
  * guardrail_status: what its files share.
  *
+ *   status_conf        the directive
  *   status             the handler: what is asked for, headers
  *   status_json        JSON
  *   status_prometheus  Prometheus' text format, and OpenMetrics
@@ -69,6 +70,8 @@ void ngx_http_guardrail_fmt_stat(guardrail_fmt_t *f, ngx_uint_t stat,
 ngx_uint_t ngx_http_guardrail_is_shown(ngx_http_guardrail_out_t *out,
     ngx_http_guardrail_series_t *series);
 
+
+ngx_int_t ngx_http_guardrail_status_handler(ngx_http_request_t *r);
 
 void ngx_http_guardrail_write_json(ngx_http_guardrail_out_t *out);
 void ngx_http_guardrail_write_prometheus(ngx_http_guardrail_out_t *out);

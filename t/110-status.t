@@ -13,7 +13,7 @@ use lib 't/lib';
 use Guardrail::Metrics;
 use Guardrail::Test;
 
-my $t = Guardrail::Test->new(workers => 2);
+my $t = Guardrail::Test->new;
 my $backend = $t->backend;
 
 $t->start(http => <<'HTTP', server => <<'SERVER');

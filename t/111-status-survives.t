@@ -52,7 +52,16 @@ my $since = status($t)->{start_time};
 
 sub same {
     my ($pass, $what) = @_;
-    my $l = location($t, 'a');
+
+    # a request is counted after its last byte was sent, by any worker
+
+    my $s = wait_status($t, sub {
+        my ($a) = grep { $_->{location} eq 'a' } @{$_->{locations}};
+
+        return $a->{requests}{pass} >= $pass && $a->{requests}{reject} >= 1
+               && location($t, 'more1')->{requests}{pass} >= 1;
+    });
+    my ($l) = grep { $_->{location} eq 'a' } @{$s->{locations}};
 
     is($l->{requests}{pass}, $pass, "$what: passed");
     is($l->{requests}{reject}, 1, "$what: refused");
@@ -70,6 +79,7 @@ same(5, 'reloaded');
 $t->reload(server => server(3));
 same(5, 'more labels');
 $t->post('/more3', 'x' x 3);
+wait_status($t, sub { location($t, 'more3')->{requests}{pass} });
 is(location($t, 'more3')->{body_bytes}, 3, 'a new one counts');
 
 $t->reload(server => server(40));
