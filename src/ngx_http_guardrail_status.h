@@ -7,6 +7,7 @@
  *   status_conf        the directive
  *   status             the handler: what is asked for, headers
  *   status_json        JSON
+ *   status_limits      ... the limits in force, and what they could be
  *   status_prometheus  Prometheus' text format, and OpenMetrics
  *   status_html        the page
  */
@@ -73,7 +74,36 @@ ngx_uint_t ngx_http_guardrail_is_shown(ngx_http_guardrail_out_t *out,
 
 ngx_int_t ngx_http_guardrail_status_handler(ngx_http_request_t *r);
 
+
+/* JSON: commas come by themselves */
+
+void ngx_http_guardrail_json_open(ngx_http_guardrail_out_t *out,
+    const char *bracket);
+void ngx_http_guardrail_json_close(ngx_http_guardrail_out_t *out,
+    const char *bracket);
+
+/* the name of a member, whose value comes next */
+
+void ngx_http_guardrail_json_name(ngx_http_guardrail_out_t *out,
+    const char *name);
+
+/* members; a limit is null where there is none */
+
+void ngx_http_guardrail_json_string(ngx_http_guardrail_out_t *out,
+    const char *name, ngx_str_t *value);
+void ngx_http_guardrail_json_text(ngx_http_guardrail_out_t *out,
+    const char *name, const char *value);
+void ngx_http_guardrail_json_u64(ngx_http_guardrail_out_t *out,
+    const char *name, uint64_t value);
+void ngx_http_guardrail_json_limit(ngx_http_guardrail_out_t *out,
+    const char *name, uint64_t value);
+
 void ngx_http_guardrail_write_json(ngx_http_guardrail_out_t *out);
+void ngx_http_guardrail_write_limits(ngx_http_guardrail_out_t *out,
+    ngx_http_guardrail_where_t *where);
+void ngx_http_guardrail_write_suggestions(ngx_http_guardrail_out_t *out,
+    ngx_http_guardrail_series_t *series, ngx_http_guardrail_counters_t *c);
+
 void ngx_http_guardrail_write_prometheus(ngx_http_guardrail_out_t *out);
 void ngx_http_guardrail_write_html(ngx_http_guardrail_out_t *out,
     ngx_str_t *nonce);
