@@ -9,6 +9,7 @@
 #include "ngx_http_guardrail_status.h"
 
 
+static void ngx_http_guardrail_write_head(ngx_http_guardrail_out_t *out);
 static void ngx_http_guardrail_write_location(ngx_http_guardrail_out_t *out,
     ngx_http_guardrail_series_t *series);
 static void ngx_http_guardrail_write_refusals(ngx_http_guardrail_out_t *out,
@@ -112,14 +113,55 @@ ngx_http_guardrail_json_limit(ngx_http_guardrail_out_t *out, const char *name,
 }
 
 
-void
-ngx_http_guardrail_write_json(ngx_http_guardrail_out_t *out)
+ngx_int_t
+ngx_http_guardrail_step_json(ngx_http_guardrail_out_t *out)
 {
-    ngx_uint_t                     i;
-    ngx_time_t                    *tp;
-    guardrail_fmt_t               *f;
-    ngx_http_guardrail_gauges_t    gauges;
     ngx_http_guardrail_series_t  **series;
+
+    switch (out->section) {
+
+    case 0:
+        ngx_http_guardrail_write_head(out);
+
+        ngx_http_guardrail_json_name(out, "locations");
+        ngx_http_guardrail_json_open(out, "[");
+
+        out->section++;
+        return NGX_AGAIN;
+
+    case 1:
+
+        if (out->index < out->gmcf->series.nelts) {
+            series = out->gmcf->series.elts;
+            series += out->index++;
+
+            if (ngx_http_guardrail_is_shown(out, *series)) {
+                ngx_http_guardrail_write_location(out, *series);
+            }
+
+            return NGX_AGAIN;
+        }
+
+        ngx_http_guardrail_json_close(out, "]");
+
+        out->section++;
+        return NGX_AGAIN;
+
+    default:
+        ngx_http_guardrail_json_close(out, "}");
+        ngx_http_guardrail_put(out, "\n");
+
+        return NGX_OK;
+    }
+}
+
+
+static void
+ngx_http_guardrail_write_head(ngx_http_guardrail_out_t *out)
+{
+    ngx_time_t                   *tp;
+    guardrail_fmt_t              *f;
+    ngx_http_guardrail_gauges_t   gauges;
 
     ngx_http_guardrail_json_open(out, "{");
 
@@ -140,26 +182,11 @@ ngx_http_guardrail_write_json(ngx_http_guardrail_out_t *out)
 
     ngx_http_guardrail_json_u64(out, "requests_in_flight", gauges.in_flight);
     ngx_http_guardrail_json_u64(out, "decoder_memory_bytes", gauges.decoders);
+
     ngx_http_guardrail_json_limit(out, "decoder_memory_limit_bytes",
-                             out->gmcf->decoder_memory
-                             ? out->gmcf->decoder_memory
-                             : GUARDRAIL_NO_LIMIT);
-
-    ngx_http_guardrail_json_name(out, "locations");
-    ngx_http_guardrail_json_open(out, "[");
-
-    series = out->gmcf->series.elts;
-
-    for (i = 0; i < out->gmcf->series.nelts; i++) {
-        if (ngx_http_guardrail_is_shown(out, series[i])) {
-            ngx_http_guardrail_write_location(out, series[i]);
-        }
-    }
-
-    ngx_http_guardrail_json_close(out, "]");
-
-    ngx_http_guardrail_json_close(out, "}");
-    ngx_http_guardrail_put(out, "\n");
+                                  out->gmcf->decoder_memory
+                                  ? out->gmcf->decoder_memory
+                                  : GUARDRAIL_NO_LIMIT);
 }
 
 
