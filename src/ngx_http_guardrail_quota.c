@@ -138,7 +138,6 @@ ngx_http_guardrail_enter_quotas(ngx_http_request_t *r,
             goto failed;
         }
 
-        q->request = r;
         q->ctx = ctx;
         q->meter.charge = ngx_http_guardrail_charge;
         q->meter.opaque = ctx;

@@ -149,6 +149,7 @@ typedef struct {
     guardrail_rate_rc_e               rc;
     uint32_t                          lease;
     uint64_t                          amount;       /* of a lease */
+    uint32_t                          generation;   /* of the slot's */
 
     unsigned                          here:1;       /* of this location */
     unsigned                          again:1;      /* its limit is less now */
@@ -158,8 +159,25 @@ typedef struct {
 } ngx_http_guardrail_item_t;
 
 
+/* a request that has come to wait for a level: made then, and kept */
+
+typedef struct {
+    ngx_http_guardrail_ctx_t         *ctx;
+    ngx_http_guardrail_item_t        *item;         /* whose level */
+    uint32_t                          waiter;
+    uint32_t                          generation;   /* of the slot's */
+    ngx_queue_t                       queue;        /* of the worker */
+    ngx_event_t                       timer;
+    ngx_msec_t                        since;
+    ngx_msec_t                        deadline;
+
+    unsigned                          waited:1;
+    unsigned                          listed:1;
+    unsigned                          expired:1;
+} ngx_http_guardrail_line_t;
+
+
 struct ngx_http_guardrail_quotas_s {
-    ngx_http_request_t               *request;
     ngx_http_guardrail_ctx_t         *ctx;
     ngx_array_t                       items;
     ngx_array_t                       places;       /* pointers */
@@ -176,21 +194,11 @@ struct ngx_http_guardrail_quotas_s {
     unsigned                          overflow:1;
     unsigned                          streams:1;    /* unbuffered: memory */
                                                     /* grows, none waits */
+    unsigned                          waits:1;      /* for a level, now */
     ngx_http_guardrail_item_t        *too_large;    /* for a whole level */
 
-    /* while it waits for a level */
-
-    unsigned                          waits:1;
-    unsigned                          waited:1;
-    unsigned                          expired:1;
-    unsigned                          listed:1;
-    ngx_http_guardrail_item_t        *waits_for;
-    uint32_t                          waiter;
-    ngx_queue_t                       queue;
-    ngx_event_t                       timer;
-    ngx_msec_t                        since;
+    ngx_http_guardrail_line_t        *line;         /* NULL: never waited */
     ngx_msec_t                        queue_time;   /* ms, in sum */
-    ngx_msec_t                        deadline;
 };
 
 
@@ -258,6 +266,27 @@ ngx_int_t ngx_http_guardrail_check_zones(ngx_conf_t *cf);
 
 void ngx_http_guardrail_lock(ngx_http_guardrail_zone_t *zone);
 void ngx_http_guardrail_unlock(ngx_http_guardrail_zone_t *zone);
+
+/*
+ * Under the lock: does what this process took under a generation still belong
+ * to it?  Whoever takes it for dead gives its leases back.
+ */
+
+static ngx_inline ngx_uint_t
+ngx_http_guardrail_is_ours(ngx_http_guardrail_zone_t *zone,
+    uint32_t generation)
+{
+    guardrail_slot_t  *s;
+
+    if (zone->slot == GUARDRAIL_ZONE_NONE) {
+        return 0;
+    }
+
+    s = &zone->z.slots[zone->slot];
+
+    return s->generation == generation && s->pid == (uint32_t) ngx_pid;
+}
+
 
 /* the zone's time in milliseconds */
 
@@ -392,13 +421,17 @@ void ngx_http_guardrail_release_levels(ngx_http_guardrail_ctx_t *ctx);
 
 /* queue */
 
-/* stands in line, as q->waits_for and q->waiter say */
+/* its part of a request; NGX_ERROR without memory */
+
+ngx_int_t ngx_http_guardrail_make_line(ngx_http_guardrail_ctx_t *ctx);
+
+/* stands in line, as q->line says */
 
 void ngx_http_guardrail_begin_waiting(ngx_http_guardrail_ctx_t *ctx);
 
 /* this worker looks for it; once for all lines in which it stands */
 
-void ngx_http_guardrail_list(ngx_http_guardrail_quotas_t *q);
+void ngx_http_guardrail_list(ngx_http_guardrail_line_t *line);
 
 /* leaves one line; its time goes on, since another may come */
 

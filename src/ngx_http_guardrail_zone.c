@@ -619,7 +619,7 @@ ngx_http_guardrail_lock(ngx_http_guardrail_zone_t *zone)
         head->stats.repairs++;
     }
 
-    if (zone->slot == GUARDRAIL_ZONE_NONE) {
+    if (!ngx_http_guardrail_is_ours(zone, zone->generation)) {
         ngx_http_guardrail_register(zone);
     }
 }
