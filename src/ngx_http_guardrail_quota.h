@@ -4,11 +4,14 @@
  *
  * What the files of tenants and quotas share:
  *
- *   tenant     guardrail_tenant, guardrail_secret: whose request it is
- *   zone       guardrail_zone: shared memory and its lock
+ *   tenant     guardrail_tenant: whose request it is
+ *   secret     guardrail_secret: under which keys are hashed
+ *   zone_conf  guardrail_zone
+ *   zone       shared memory and its lock
  *   process    processes that share zones, and what the dead left behind
  *   quota_conf guardrail_quota
- *   quota      which quotas a request is under, and its admission
+ *   enter      which quotas a request is under
+ *   quota      its admission
  *   charge     rates of a body, and what is settled at the end
  *   level      leases of concurrency, memory, uploads
  *   queue      waiting for them
@@ -206,9 +209,6 @@ struct ngx_http_guardrail_quotas_s {
 
 char *ngx_http_guardrail_set_tenant(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
-char *ngx_http_guardrail_set_secret(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-
 /*
  * Whose request it is in the present location; NULL when there is no memory
  * or no value.  Of an internal redirect it is asked anew.
@@ -228,6 +228,12 @@ u_char *ngx_http_guardrail_escape(u_char *p, u_char *data, size_t len);
 
 void ngx_http_guardrail_fmt_tenant(guardrail_fmt_t *f, ngx_http_request_t *r);
 
+
+/* secret */
+
+char *ngx_http_guardrail_set_secret(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
 /* the secret of this instance, after make_secret() */
 
 extern u_char  ngx_http_guardrail_secret[GUARDRAIL_SIPHASH_KEY];
@@ -244,7 +250,7 @@ ngx_int_t ngx_http_guardrail_random(u_char *p, size_t len, ngx_log_t *log);
 ngx_int_t ngx_http_guardrail_make_secret(ngx_cycle_t *cycle);
 
 
-/* zone */
+/* zone_conf */
 
 char *ngx_http_guardrail_set_zone(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
@@ -257,6 +263,14 @@ ngx_http_guardrail_zone_t *ngx_http_guardrail_get_zone(ngx_conf_t *cf,
 /* all that is named is defined, and has room for what is counted */
 
 ngx_int_t ngx_http_guardrail_check_zones(ngx_conf_t *cf);
+
+
+/* zone */
+
+/* bytes to map, which tell the layout; what makes or keeps the zone in them */
+
+size_t ngx_http_guardrail_map_size(ngx_http_guardrail_zone_t *zone);
+ngx_int_t ngx_http_guardrail_init_zone(ngx_shm_zone_t *shm_zone, void *data);
 
 /*
  * Takes the lock, puts right what a killed process left, and registers this
@@ -309,7 +323,7 @@ ngx_uint_t ngx_http_guardrail_alive(ngx_pid_t pid, uint64_t start);
 void ngx_http_guardrail_call_waiting(ngx_http_guardrail_zone_t *zone);
 
 
-/* quota */
+/* quota_conf */
 
 char *ngx_http_guardrail_set_quota(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
@@ -322,6 +336,26 @@ void ngx_http_guardrail_check_room(ngx_http_guardrail_zone_t *zone,
 /* a location's own quotas: in order, each pair once; at merge */
 
 char *ngx_http_guardrail_check_quotas(ngx_conf_t *cf, ngx_array_t *quotas);
+
+
+/* enter */
+
+/* NGX_OK, or NGX_ERROR with the verdict in ctx */
+
+ngx_int_t ngx_http_guardrail_enter_quotas(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx);
+
+/*
+ * What the quotas of the location must know of a body: its records, what it
+ * costs.  constant: only those without variables.
+ */
+
+void ngx_http_guardrail_quota_limits(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx, ngx_uint_t constant,
+    guardrail_body_limits_t *limits);
+
+
+/* quota */
 
 /*
  * Admits a request to its location: rates of requests, uploads, what its
@@ -352,15 +386,6 @@ void ngx_http_guardrail_settle_refused(ngx_http_guardrail_ctx_t *ctx);
 /* the request ends, by any way */
 
 void ngx_http_guardrail_settle(ngx_http_guardrail_ctx_t *ctx);
-
-/*
- * What the quotas of the location must know of a body: its records, what it
- * costs.  constant: only those without variables.
- */
-
-void ngx_http_guardrail_quota_limits(ngx_http_request_t *r,
-    ngx_http_guardrail_ctx_t *ctx, ngx_uint_t constant,
-    guardrail_body_limits_t *limits);
 
 /*
  * A rate that does not admit: item->rc says how, wanted is what it did not
