@@ -419,10 +419,13 @@ function bars(buckets, limits) {
   }
 
   const start = zero.length ? ZERO : 0;
-  const low = Math.floor(Math.log2(Math.min(...known)) - 0.5);
-  const high = Math.ceil(Math.log2(Math.max(...known)) + 0.3);
-  const size = [0.125, 0.25, 0.5, 1, 2, 4].find((s) => (high - low) / s <= 48)
+  const least = Math.log2(Math.min(...known)) - 0.5;
+  const most = Math.log2(Math.max(...known)) + 0.3;
+  const size = [0.125, 0.25, 0.5, 1, 2, 4].find((s) => (most - least) / s <= 46)
                ?? 8;
+  const whole = Math.max(size, 1);
+  const low = Math.floor(least / whole) * whole;
+  const high = Math.ceil(most / whole) * whole;
   const at = (log) => start + (1 - start) * (log - low) / (high - low);
   const found = new Map();
 
