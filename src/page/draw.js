@@ -169,10 +169,14 @@ function attribute(node, name, value) {
 
 const children = new WeakMap();
 
+/* but who asks for another order gets it */
+
+const order = { wanted: false };
+
 function rows(parent, items, keyOf, make) {
   const have = children.get(parent) ?? new Map();
   const seen = new Set();
-  const still = parent.matches(':hover, :focus-within');
+  const still = !order.wanted && parent.matches(':hover, :focus-within');
   let at = parent.firstElementChild;
 
   children.set(parent, have);

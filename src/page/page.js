@@ -786,8 +786,13 @@ function start() {
     });
   }
 
-  $('filter').addEventListener('input', redraw);
-  $('order').addEventListener('change', redraw);
+  for (const [id, event] of [['filter', 'input'], ['order', 'change']]) {
+    $(id).addEventListener(event, () => {
+      order.wanted = true;
+      redraw();
+      order.wanted = false;
+    });
+  }
 
   /* a list that opens is filled at once, not with the next answer */
 

@@ -88,6 +88,8 @@ export async function open(browser, url, options = {}) {
     viewport: { width: 1280, height: 900 }, ...rest });
   const page = await context.newPage();
 
+  page.setDefaultTimeout(15000);
+
   page.said = [];
   page.asked = [];
   page.on('console', (message) => page.said.push(message.text()));
