@@ -170,6 +170,13 @@ ngx_command_t  ngx_http_guardrail_commands[] = {
       offsetof(ngx_http_guardrail_loc_conf_t, label),
       NULL },
 
+    { ngx_string("guardrail_status"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
+      ngx_http_guardrail_set_status,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("guardrail_tenant"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF
                         |NGX_CONF_TAKE1234,
@@ -279,6 +286,20 @@ ngx_http_guardrail_create_main_conf(ngx_conf_t *cf)
         return NULL;
     }
 
+    if (ngx_array_init(&gmcf->series, cf->pool, 4,
+                       sizeof(ngx_http_guardrail_series_t *))
+        != NGX_OK)
+    {
+        return NULL;
+    }
+
+    if (ngx_array_init(&gmcf->pages, cf->pool, 1,
+                       sizeof(ngx_http_guardrail_page_t))
+        != NGX_OK)
+    {
+        return NULL;
+    }
+
     return gmcf;
 }
 
@@ -342,6 +363,7 @@ ngx_http_guardrail_create_loc_conf(ngx_conf_t *cf)
      *
      *     the values: not set
      *     glcf->label = { 0, NULL };
+     *     glcf->series = NULL;
      *     glcf->tenant = NULL;
      *     glcf->quotas = NULL;
      *     glcf->client_max_body_size = 0;
@@ -392,9 +414,23 @@ ngx_http_guardrail_warn(ngx_conf_t *cf, ngx_http_guardrail_loc_conf_t *conf)
                            NGX_HTTP_GUARDRAIL_MAX_DEFLATE_RATIO);
     }
 
-    if (conf->quotas == NULL || conf->max_memory.cv
-        || !ngx_http_guardrail_configured(conf))
+    if (!ngx_http_guardrail_configured(conf)) {
+        return;
+    }
+
+    if (conf->max_decoded.set && conf->max_decoded.cv == NULL
+        && conf->max_decoded.n == GUARDRAIL_NO_LIMIT && conf->encodings
+        && !gmcf->decoded_warned)
     {
+        gmcf->decoded_warned = 1;
+
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                           "\"guardrail_max_decoded\" is off: a coded body "
+                           "may expand without an end, set a limit or "
+                           "\"guardrail_encodings none\"");
+    }
+
+    if (conf->quotas == NULL || conf->max_memory.cv) {
         return;
     }
 
@@ -520,6 +556,12 @@ ngx_http_guardrail_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     clcf->client_max_body_size = 0;
 
     ngx_http_guardrail_fix_limits(conf);
+
+    if (!conf->status
+        && ngx_http_guardrail_add_series(cf, conf, &conf->label) != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
 
     return NGX_CONF_OK;
 }

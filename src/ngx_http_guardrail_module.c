@@ -11,6 +11,7 @@ static ngx_int_t ngx_http_guardrail_init(ngx_conf_t *cf);
 static ngx_int_t ngx_http_guardrail_add_handler(
     ngx_http_core_main_conf_t *cmcf, ngx_http_phases phase,
     ngx_http_handler_pt handler);
+static ngx_int_t ngx_http_guardrail_init_module(ngx_cycle_t *cycle);
 static void ngx_http_guardrail_exit(ngx_cycle_t *cycle);
 static void ngx_http_guardrail_end(void *data);
 static void ngx_http_guardrail_free(void *data);
@@ -37,7 +38,7 @@ ngx_module_t  ngx_http_guardrail_module = {
     ngx_http_guardrail_commands,           /* module directives */
     NGX_HTTP_MODULE,                       /* module type */
     NULL,                                  /* init master */
-    ngx_http_guardrail_make_secret,        /* init module */
+    ngx_http_guardrail_init_module,        /* init module */
     ngx_http_guardrail_init_worker,        /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
@@ -53,10 +54,13 @@ ngx_http_guardrail_init(ngx_conf_t *cf)
     ngx_http_core_main_conf_t  *cmcf;
 
     if (ngx_http_guardrail_check_decoders(cf) != NGX_OK
-        || ngx_http_guardrail_check_zones(cf) != NGX_OK)
+        || ngx_http_guardrail_check_zones(cf) != NGX_OK
+        || ngx_http_guardrail_add_stats(cf) != NGX_OK)
     {
         return NGX_ERROR;
     }
+
+    ngx_http_guardrail_check_pages(cf);
 
     cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
 
@@ -69,6 +73,13 @@ ngx_http_guardrail_init(ngx_conf_t *cf)
 
     if (ngx_http_guardrail_add_handler(cmcf, NGX_HTTP_PRECONTENT_PHASE,
                                        ngx_http_guardrail_precontent_handler)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_guardrail_add_handler(cmcf, NGX_HTTP_LOG_PHASE,
+                                       ngx_http_guardrail_count)
         != NGX_OK)
     {
         return NGX_ERROR;
@@ -105,11 +116,23 @@ ngx_http_guardrail_add_handler(ngx_http_core_main_conf_t *cmcf,
 }
 
 
+static ngx_int_t
+ngx_http_guardrail_init_module(ngx_cycle_t *cycle)
+{
+    if (ngx_http_guardrail_make_secret(cycle) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_guardrail_renew_stats(cycle);
+}
+
+
 static void
 ngx_http_guardrail_exit(ngx_cycle_t *cycle)
 {
     ngx_http_guardrail_log_exit(cycle);
     ngx_http_guardrail_exit_zones(cycle);
+    ngx_http_guardrail_exit_stats(cycle);
 }
 
 
@@ -193,6 +216,8 @@ ngx_http_guardrail_get_ctx(ngx_http_request_t *r)
     ctx->request = r;
     ctx->last = &ctx->held;
 
+    ngx_http_guardrail_gauges->in_flight++;
+
     /* last: a handler set earlier could run on a half-built context */
 
     cln->data = ctx;
@@ -217,6 +242,10 @@ ngx_http_guardrail_end(void *data)
     ngx_http_guardrail_log_aborted(ctx->request, ctx);
     guardrail_body_close(&ctx->body);
     ngx_http_guardrail_settle(ctx);
+
+    if (!ctx->ended && ngx_http_guardrail_gauges->in_flight) {
+        ngx_http_guardrail_gauges->in_flight--;
+    }
 
     ctx->ended = 1;
 }

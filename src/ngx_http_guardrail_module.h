@@ -20,6 +20,8 @@
  *   slow         guardrail_min_rate, guardrail_body_timeout
  *   worker       budget, stepping aside, decoder memory of this worker
  *   variables    what logs and other modules are told
+ *   stats        what is counted of all requests
+ *   status       ... and shown
  */
 
 
@@ -32,6 +34,7 @@
 #include <ngx_http.h>
 
 #include "ngx_http_guardrail_quota.h"
+#include "ngx_http_guardrail_stats.h"
 
 
 /* what only refusals do is kept out of the cache lines of what passes */
@@ -41,6 +44,9 @@
 #else
 #define ngx_http_guardrail_cold
 #endif
+
+
+#define NGX_HTTP_GUARDRAIL_VERSION  "0.1.0"
 
 
 #define NGX_HTTP_GUARDRAIL_OFF      0
@@ -86,9 +92,24 @@ struct ngx_http_guardrail_main_conf_s {
     ngx_array_t                       zones;            /* pointers */
     ngx_uint_t                        defined;          /* zones, so far */
     ngx_uint_t                        ratio_warned;
+    ngx_uint_t                        decoded_warned;
     u_char                            secret[GUARDRAIL_SIPHASH_KEY];
     ngx_http_guardrail_secret_e       secret_from;
+
+    ngx_array_t                       series;           /* pointers */
+    ngx_http_guardrail_stats_t       *stats;            /* or NULL */
+    ngx_array_t                       pages;            /* of .._page_t */
 };
+
+
+/* where guardrail_status is, and is written */
+
+typedef struct {
+    ngx_http_core_loc_conf_t         *location;
+    ngx_http_core_srv_conf_t         *server;
+    u_char                           *file;
+    ngx_uint_t                        line;
+} ngx_http_guardrail_page_t;
 
 
 typedef struct {
@@ -108,7 +129,9 @@ typedef struct {
     ngx_uint_t                        format;
     ngx_uint_t                        log_level;
     ngx_uint_t                        error_format;
-    ngx_str_t                         label;        /* for metrics to come */
+    ngx_uint_t                        status;       /* its handler */
+    ngx_str_t                         label;
+    ngx_http_guardrail_series_t      *series;       /* counts its requests */
 
     ngx_http_guardrail_tenant_t      *tenant;
     ngx_array_t                      *quotas;       /* of .._quota_t */
@@ -578,9 +601,21 @@ void ngx_http_guardrail_decoder_refused(ngx_http_guardrail_ctx_t *ctx,
     uint64_t wanted);
 
 
+/* status */
+
+char *ngx_http_guardrail_set_status(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+void ngx_http_guardrail_check_pages(ngx_conf_t *cf);
+
+
 /* variables */
 
 ngx_int_t ngx_http_guardrail_add_variables(ngx_conf_t *cf);
+
+/* ctx may be NULL: nothing had to be judged */
+
+ngx_http_guardrail_verdict_e ngx_http_guardrail_verdict(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx);
 
 
 #endif /* NGX_HTTP_GUARDRAIL_MODULE_H */

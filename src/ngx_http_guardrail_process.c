@@ -48,7 +48,7 @@ ngx_http_guardrail_init_zones(ngx_cycle_t *cycle)
     gmcf = ngx_http_cycle_get_module_main_conf(cycle,
                                                ngx_http_guardrail_module);
 
-    if (gmcf == NULL || gmcf->zones.nelts == 0
+    if (gmcf == NULL
         || (ngx_process != NGX_PROCESS_WORKER
             && ngx_process != NGX_PROCESS_SINGLE))
     {
@@ -60,6 +60,10 @@ ngx_http_guardrail_init_zones(ngx_cycle_t *cycle)
         != NGX_OK)
     {
         ngx_http_guardrail_start = 0;
+    }
+
+    if (gmcf->zones.nelts == 0) {
+        return NGX_OK;
     }
 
     ngx_http_guardrail_watch_output();

@@ -35,8 +35,6 @@ typedef enum {
 
 static ngx_int_t ngx_http_guardrail_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
-static const char *ngx_http_guardrail_verdict(ngx_http_request_t *r,
-    ngx_http_guardrail_ctx_t *ctx);
 static ngx_uint_t ngx_http_guardrail_fmt_variable(ngx_http_request_t *r,
     guardrail_fmt_t *f, ngx_http_guardrail_ctx_t *ctx, uintptr_t var);
 static ngx_uint_t ngx_http_guardrail_fmt_no_body(ngx_http_request_t *r,
@@ -179,7 +177,7 @@ ngx_http_guardrail_variable(ngx_http_request_t *r,
 }
 
 
-static const char *
+ngx_http_guardrail_verdict_e
 ngx_http_guardrail_verdict(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx)
 {
@@ -188,19 +186,21 @@ ngx_http_guardrail_verdict(ngx_http_request_t *r,
     if (ctx) {
 
         if (ctx->refused) {
-            return "reject";
+            return ngx_http_guardrail_verdict_reject;
         }
 
         if (ctx->aborted) {
-            return "aborted";
+            return ngx_http_guardrail_verdict_aborted;
         }
 
         if (ctx->would) {
-            return "would_reject";
+            return ngx_http_guardrail_verdict_would;
         }
 
         if (ctx->entered) {
-            return (ctx->mode == NGX_HTTP_GUARDRAIL_OFF) ? "off" : "pass";
+            return (ctx->mode == NGX_HTTP_GUARDRAIL_OFF)
+                   ? ngx_http_guardrail_verdict_off
+                   : ngx_http_guardrail_verdict_pass;
         }
     }
 
@@ -208,7 +208,9 @@ ngx_http_guardrail_verdict(ngx_http_request_t *r,
 
     glcf = ngx_http_get_module_loc_conf(r, ngx_http_guardrail_module);
 
-    return ngx_http_guardrail_configured(glcf) ? "pass" : "off";
+    return ngx_http_guardrail_configured(glcf)
+           ? ngx_http_guardrail_verdict_pass
+           : ngx_http_guardrail_verdict_off;
 }
 
 
@@ -219,7 +221,8 @@ ngx_http_guardrail_fmt_variable(ngx_http_request_t *r, guardrail_fmt_t *f,
     switch (var) {
 
     case ngx_http_guardrail_var_verdict:
-        guardrail_fmt_text(f, ngx_http_guardrail_verdict(r->main, ctx));
+        guardrail_fmt_text(f, ngx_http_guardrail_verdict_name(
+                                  ngx_http_guardrail_verdict(r->main, ctx)));
         return 1;
 
     case ngx_http_guardrail_var_tenant:
@@ -263,7 +266,8 @@ ngx_http_guardrail_fmt_no_body(ngx_http_request_t *r, guardrail_fmt_t *f,
 
     if (r->headers_in.chunked
         || (h && ngx_atoof(h->value.data, h->value.len) != 0)
-        || ngx_strcmp(ngx_http_guardrail_verdict(r, ctx), "pass") != 0)
+        || ngx_http_guardrail_verdict(r, ctx)
+           != ngx_http_guardrail_verdict_pass)
     {
         return 0;
     }

@@ -85,7 +85,11 @@ ngx_http_guardrail_init_worker(ngx_cycle_t *cycle)
     ngx_http_guardrail_worker.ops.json = guardrail_json_select();
     ngx_http_guardrail_worker.ops.csv = guardrail_csv_select();
 
-    return ngx_http_guardrail_init_zones(cycle);
+    if (ngx_http_guardrail_init_zones(cycle) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_guardrail_init_stats(cycle);
 }
 
 
@@ -316,6 +320,7 @@ ngx_http_guardrail_alloc(void *opaque, size_t size, size_t window)
     }
 
     ngx_http_guardrail_decoders += size;
+    ngx_http_guardrail_gauges->decoders = ngx_http_guardrail_decoders;
 
     if (window > NGX_HTTP_GUARDRAIL_SMALL_WINDOW) {
         ngx_http_guardrail_large_decoders += size;
@@ -331,6 +336,7 @@ ngx_http_guardrail_release(void *opaque, void *p, size_t size, size_t window)
     ngx_http_guardrail_ctx_t *ctx = opaque;
 
     ngx_http_guardrail_decoders -= size;
+    ngx_http_guardrail_gauges->decoders = ngx_http_guardrail_decoders;
 
     if (window > NGX_HTTP_GUARDRAIL_SMALL_WINDOW) {
         ngx_http_guardrail_large_decoders -= size;

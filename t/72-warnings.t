@@ -13,6 +13,8 @@ use Guardrail::Test;
 
 my $t = Guardrail::Test->new;
 
+$t->define('ANY', $t->port('ANYPORT'));
+
 sub warned {
     my ($server, $re, $name) = @_;
     my ($ok, $out) = $t->nginx_t(
@@ -47,5 +49,25 @@ warned("$memory guardrail_max_memory 100m;", undef, 'a quarter');
 warned('guardrail_quota z memory 400m;', undef, 'without a queue');
 warned('guardrail_json keys=5 depth=2000;', 'depth.*guardrail_json.*1024',
        'a depth that is not reached');
+
+warned("guardrail_max_decoded off; $places", 'guardrail_max_decoded.*off',
+       'decoding without an end');
+warned('guardrail_max_decoded off; guardrail_encodings none;', undef,
+       'without decoding');
+
+my $status = 'location = /status { guardrail_status; %s }';
+my $world = 'listen 0.0.0.0:%%ANY%%;';
+
+warned(sprintf($status, ''), undef, 'a status on loopback addresses');
+warned("$world " . sprintf($status, ''), 'guardrail_status.*open to everybody',
+       'a status that is open to the world');
+warned("$world " . sprintf($status, 'allow 127.0.0.1; deny all;'), undef,
+       'a status for some addresses');
+warned("$world deny all; " . sprintf($status, ''), undef,
+       'a status below a server that is closed');
+warned("$world " . sprintf($status, 'auth_basic a; auth_basic_user_file b;'),
+       undef, 'a status for who has a password');
+warned("$world " . sprintf($status, 'internal;'), undef,
+       'a status for redirects only');
 
 $t->done;

@@ -13,7 +13,7 @@ TESTS := $(wildcard t/unit/*.c)
 WARN = -Wall -Wextra -Wconversion -Wshadow -Wcast-qual -Wmissing-prototypes \
 	-Werror
 HAVE = -DGUARDRAIL_HAVE_BROTLI=1 -DGUARDRAIL_HAVE_ZSTD=1
-LIBS = -lz -lbrotlidec -lbrotlienc -lzstd
+LIBS = -lz -lbrotlidec -lbrotlienc -lzstd -pthread
 BASE = -std=c11 -g -Isrc/core $(HAVE) -MMD -MP
 
 CC_gcc = gcc

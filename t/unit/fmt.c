@@ -34,6 +34,8 @@ static void test_json(void);
 static void test_json_bytes(void);
 static void test_json_utf8(void);
 static void test_printable(void);
+static void test_label(void);
+static void test_html(void);
 static void test_u64(void);
 static void test_quotient(void);
 static void test_quotient_random(void);
@@ -375,6 +377,62 @@ test_printable(void)
 
 
 static void
+test_label(void)
+{
+    char      in[256], out[600];
+    size_t    i, n;
+    unsigned  bad, overflow;
+
+    writes(guardrail_fmt_label, "a\"b\\c\nd", 7, "\"a\\\"b\\\\c\\nd\"",
+           "a label cannot end its quotes or its line");
+    writes(guardrail_fmt_label, "\xc3\xa4\xff\t\x7f", 5, "\"\xc3\xa4\?\?\?\"",
+           "UTF-8 stays in a label, nothing else");
+    writes(guardrail_fmt_label, "", 0, "\"\"", "an empty label");
+
+    for (i = 0; i < 256; i++) {
+        in[i] = (char) i;
+    }
+
+    n = put(guardrail_fmt_label, in, 256, out, sizeof(out), &overflow);
+
+    for (bad = overflow, i = 1; i < n - 1; i++) {
+        bad += (uint8_t) out[i] < 0x20 || (uint8_t) out[i] > 0x7e;
+        bad += out[i] == '"' && out[i - 1] != '\\';
+    }
+
+    tap_is_u64(bad, 0, "no byte breaks out of a label");
+}
+
+
+static void
+test_html(void)
+{
+    char      in[256], out[600];
+    size_t    i, n;
+    unsigned  bad, overflow;
+
+    writes(guardrail_fmt_html, "<a b='c' d=\"e\">&", 16,
+           "&lt;a b=&#39;c&#39; d=&quot;e&quot;&gt;&amp;",
+           "markup becomes text");
+    writes(guardrail_fmt_html, "\xe2\x82\xac\xe2\x82", 5,
+           "\xe2\x82\xac\?\?", "UTF-8 stays in HTML, half of it does not");
+
+    for (i = 0; i < 256; i++) {
+        in[i] = (char) i;
+    }
+
+    n = put(guardrail_fmt_html, in, 256, out, sizeof(out), &overflow);
+
+    for (bad = overflow, i = 0; i < n; i++) {
+        bad += out[i] == '<' || out[i] == '>' || out[i] == '"'
+               || out[i] == '\'' || (uint8_t) out[i] > 0x7f;
+    }
+
+    tap_is_u64(bad, 0, "no byte becomes markup");
+}
+
+
+static void
 test_u64(void)
 {
     char             buf[GUARDRAIL_FMT_NUMBER], expected[32];
@@ -587,6 +645,8 @@ main(void)
     test_json_bytes();
     test_json_utf8();
     test_printable();
+    test_label();
+    test_html();
     test_u64();
     test_quotient();
     test_quotient_random();

@@ -139,6 +139,89 @@ guardrail_fmt_json(guardrail_fmt_t *f, const char *p, size_t len)
 
 
 void
+guardrail_fmt_label(guardrail_fmt_t *f, const char *p, size_t len)
+{
+    char     esc[2];
+    size_t   i, n;
+    uint8_t  ch;
+
+    guardrail_fmt_raw(f, "\"", 1);
+
+    for (i = 0; i < len; i += n) {
+        ch = (uint8_t) p[i];
+        n = 1;
+
+        if (ch == '"' || ch == '\\' || ch == '\n') {
+            esc[0] = '\\';
+            esc[1] = (ch == '\n') ? 'n' : (char) ch;
+            guardrail_fmt_raw(f, esc, 2);
+            continue;
+        }
+
+        n = guardrail_fmt_utf8((const uint8_t *) p + i, len - i);
+
+        if (n == 0 || ch < 0x20 || ch == 0x7f) {
+            guardrail_fmt_raw(f, "?", 1);
+            n = 1;
+            continue;
+        }
+
+        guardrail_fmt_raw(f, p + i, n);
+    }
+
+    guardrail_fmt_raw(f, "\"", 1);
+}
+
+
+void
+guardrail_fmt_html(guardrail_fmt_t *f, const char *p, size_t len)
+{
+    size_t       i, n;
+    const char  *esc;
+
+    for (i = 0; i < len; i += n) {
+
+        switch (p[i]) {
+        case '&':
+            esc = "&amp;";
+            break;
+        case '<':
+            esc = "&lt;";
+            break;
+        case '>':
+            esc = "&gt;";
+            break;
+        case '"':
+            esc = "&quot;";
+            break;
+        case '\'':
+            esc = "&#39;";
+            break;
+        default:
+            esc = NULL;
+        }
+
+        n = 1;
+
+        if (esc) {
+            guardrail_fmt_text(f, esc);
+            continue;
+        }
+
+        n = guardrail_fmt_utf8((const uint8_t *) p + i, len - i);
+
+        if (n == 0) {
+            guardrail_fmt_raw(f, "?", 1);
+            n = 1;
+            continue;
+        }
+
+        guardrail_fmt_raw(f, p + i, n);
+    }
+}
+
+
+void
 guardrail_fmt_printable(guardrail_fmt_t *f, const char *p, size_t len)
 {
     char    ch;

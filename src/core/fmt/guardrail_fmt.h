@@ -41,6 +41,17 @@ void guardrail_fmt_text(guardrail_fmt_t *f, const char *s);
 
 void guardrail_fmt_json(guardrail_fmt_t *f, const char *p, size_t len);
 
+/*
+ * The value of a label in Prometheus' text format, with its quotes; not
+ * UTF-8, or a control character but line feed: '?'
+ */
+
+void guardrail_fmt_label(guardrail_fmt_t *f, const char *p, size_t len);
+
+/* text in HTML, or in an attribute's quotes; not UTF-8: '?' */
+
+void guardrail_fmt_html(guardrail_fmt_t *f, const char *p, size_t len);
+
 /* what a log line may hold: printable ASCII, all else (and '"') as '?' */
 
 void guardrail_fmt_printable(guardrail_fmt_t *f, const char *p, size_t len);

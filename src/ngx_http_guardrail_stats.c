@@ -1,0 +1,801 @@
+
+/*
+ * Copyright (C) nginx-guardrail authors
+ *
+ * Counters in shared memory.  The master finds a row for each label when it
+ * makes the memory, or takes over that of the configuration before: it takes
+ * no lock, and workers of before know nothing of new rows.  Where there is no
+ * room for new labels the memory is made anew, and what was counted until
+ * then is copied.
+ */
+
+
+#include "ngx_http_guardrail_module.h"
+
+
+/* of the layout, beside what the sizes of structures tell */
+
+#define NGX_HTTP_GUARDRAIL_STATS_VERSION  1
+
+#define NGX_HTTP_GUARDRAIL_STATS_ROWS     16    /* at least */
+
+/* a process that is not yet done with taking its gauges over */
+
+#define NGX_HTTP_GUARDRAIL_STATS_CLAIMED  ((uint64_t) 1 << 63)
+
+
+typedef struct {
+    uint64_t                          version;
+    uint64_t                          start;        /* s */
+    uint64_t                          rows;         /* that have a label */
+    uint64_t                          unused[5];
+    ngx_http_guardrail_gauges_t       gauges[
+                                          NGX_HTTP_GUARDRAIL_STATS_PROCESSES];
+} ngx_http_guardrail_stats_head_t;
+
+
+typedef struct {
+    uint64_t                          hash[2];      /* of the label */
+
+    /* slots that were ever added to: what is not is not read */
+
+    uint8_t                           used[NGX_HTTP_GUARDRAIL_STATS_SLOTS];
+    uint8_t                           unused[8];
+} ngx_http_guardrail_stats_row_t;
+
+
+struct ngx_http_guardrail_stats_s {
+    ngx_shm_zone_t                   *shm_zone;
+    ngx_http_guardrail_main_conf_t   *gmcf;
+    uint32_t                          capacity;     /* rows */
+
+    ngx_http_guardrail_stats_head_t  *head;
+    ngx_http_guardrail_stats_row_t   *rows;
+    ngx_http_guardrail_counters_t    *counters;     /* slots x rows */
+};
+
+
+static ngx_http_guardrail_stats_t *ngx_http_guardrail_old_stats(void);
+static uint32_t ngx_http_guardrail_stats_capacity(
+    ngx_http_guardrail_main_conf_t *gmcf, ngx_http_guardrail_stats_t *old);
+static size_t ngx_http_guardrail_stats_size(uint32_t capacity);
+static ngx_int_t ngx_http_guardrail_make_stats(ngx_shm_zone_t *shm_zone,
+    void *data);
+static ngx_uint_t ngx_http_guardrail_find_row(
+    ngx_http_guardrail_stats_t *stats, ngx_http_guardrail_series_t *series,
+    uint32_t *row);
+static ngx_int_t ngx_http_guardrail_find_rows(
+    ngx_http_guardrail_stats_t *stats);
+static void ngx_http_guardrail_copy_stats(ngx_http_guardrail_stats_t *stats,
+    ngx_http_guardrail_stats_t *old);
+static void ngx_http_guardrail_count_body(ngx_http_guardrail_counters_t *c,
+    ngx_http_guardrail_ctx_t *ctx);
+static void ngx_http_guardrail_count_value(ngx_http_guardrail_counters_t *c,
+    ngx_uint_t stat, uint64_t value);
+
+
+/* zones have no space in their names */
+
+static ngx_str_t  ngx_http_guardrail_stats_name =
+    ngx_string("guardrail status");
+
+static ngx_http_guardrail_gauges_t  ngx_http_guardrail_no_gauges;
+
+ngx_http_guardrail_gauges_t  *ngx_http_guardrail_gauges =
+    &ngx_http_guardrail_no_gauges;
+
+
+const char *
+ngx_http_guardrail_verdict_name(ngx_uint_t verdict)
+{
+    static const char  *names[NGX_HTTP_GUARDRAIL_VERDICTS] = {
+        "off", "pass", "reject", "would_reject", "aborted"
+    };
+
+    return names[verdict];
+}
+
+
+ngx_int_t
+ngx_http_guardrail_add_series(ngx_conf_t *cf, void *conf, ngx_str_t *label)
+{
+    ngx_str_t                         name;
+    ngx_uint_t                        i;
+    ngx_http_core_loc_conf_t         *clcf;
+    ngx_http_core_srv_conf_t         *cscf;
+    ngx_http_guardrail_where_t       *where;
+    ngx_http_guardrail_series_t      *s, **series;
+    ngx_http_guardrail_loc_conf_t    *glcf = conf;
+    ngx_http_guardrail_main_conf_t   *gmcf;
+
+    static const uint8_t  key[GUARDRAIL_SIPHASH_KEY];
+
+    gmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_guardrail_module);
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    cscf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_core_module);
+
+    name.len = cscf->server_name.len + 1 + clcf->name.len;
+    name.data = ngx_pnalloc(cf->pool, name.len);
+    if (name.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    (void) ngx_sprintf(name.data, "%V %V", &cscf->server_name, &clcf->name);
+
+    /* a server without a name, or a place without a location */
+
+    while (name.len && name.data[0] == ' ') {
+        name.data++;
+        name.len--;
+    }
+
+    while (name.len && name.data[name.len - 1] == ' ') {
+        name.len--;
+    }
+
+    if (label->len == 0) {
+        label = &name;
+    }
+
+    series = gmcf->series.elts;
+    s = NULL;
+
+    for (i = 0; i < gmcf->series.nelts; i++) {
+        if (series[i]->label.len == label->len
+            && ngx_strncmp(series[i]->label.data, label->data, label->len)
+               == 0)
+        {
+            s = series[i];
+            break;
+        }
+    }
+
+    if (s == NULL) {
+        s = ngx_pcalloc(cf->pool, sizeof(ngx_http_guardrail_series_t));
+        if (s == NULL) {
+            return NGX_ERROR;
+        }
+
+        s->label = *label;
+        guardrail_siphash(key, label->data, label->len, s->hash);
+
+        if (ngx_array_init(&s->confs, cf->pool, 1,
+                           sizeof(ngx_http_guardrail_where_t))
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        series = ngx_array_push(&gmcf->series);
+        if (series == NULL) {
+            return NGX_ERROR;
+        }
+
+        *series = s;
+    }
+
+    where = ngx_array_push(&s->confs);
+    if (where == NULL) {
+        return NGX_ERROR;
+    }
+
+    where->name = name;
+    where->server = (clcf->name.len == 0);
+    where->conf = conf;
+
+    glcf->series = s;
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_guardrail_add_stats(ngx_conf_t *cf)
+{
+    ngx_http_guardrail_stats_t      *stats;
+    ngx_http_guardrail_main_conf_t  *gmcf;
+
+    gmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_guardrail_module);
+
+    if (gmcf->series.nelts == 0 && gmcf->pages.nelts == 0) {
+        return NGX_OK;
+    }
+
+    stats = ngx_pcalloc(cf->pool, sizeof(ngx_http_guardrail_stats_t));
+    if (stats == NULL) {
+        return NGX_ERROR;
+    }
+
+    stats->gmcf = gmcf;
+    stats->capacity = ngx_http_guardrail_stats_capacity(gmcf,
+                                            ngx_http_guardrail_old_stats());
+
+    stats->shm_zone = ngx_shared_memory_add(cf,
+                               &ngx_http_guardrail_stats_name,
+                               ngx_http_guardrail_stats_size(stats->capacity),
+                               &ngx_http_guardrail_stats_name);
+    if (stats->shm_zone == NULL) {
+        return NGX_ERROR;
+    }
+
+    stats->shm_zone->init = ngx_http_guardrail_make_stats;
+    stats->shm_zone->data = stats;
+
+    gmcf->stats = stats;
+
+    return NGX_OK;
+}
+
+
+/* those of the configuration before this one */
+
+static ngx_http_guardrail_stats_t *
+ngx_http_guardrail_old_stats(void)
+{
+    ngx_uint_t        i;
+    ngx_list_t       *list;
+    ngx_shm_zone_t   *zone;
+    ngx_list_part_t  *part;
+
+    if (ngx_cycle == NULL || ngx_cycle->conf_ctx == NULL) {
+        return NULL;
+    }
+
+    list = (ngx_list_t *) (uintptr_t) &ngx_cycle->shared_memory;
+
+    for (part = &list->part; part; part = part->next) {
+        zone = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            if (zone[i].tag == &ngx_http_guardrail_stats_name) {
+                return zone[i].data;
+            }
+        }
+    }
+
+    return NULL;
+}
+
+
+/* that of before, if new labels have room beside all that were counted */
+
+static uint32_t
+ngx_http_guardrail_stats_capacity(ngx_http_guardrail_main_conf_t *gmcf,
+    ngx_http_guardrail_stats_t *old)
+{
+    uint32_t                       row, rows, capacity;
+    ngx_uint_t                     i;
+    ngx_http_guardrail_series_t  **series;
+
+    for (capacity = NGX_HTTP_GUARDRAIL_STATS_ROWS;
+         capacity < gmcf->series.nelts;
+         capacity *= 2)
+    {
+        /* void */
+    }
+
+    if (old == NULL) {
+        return capacity;
+    }
+
+    series = gmcf->series.elts;
+    rows = (uint32_t) old->head->rows;
+
+    for (i = 0; i < gmcf->series.nelts; i++) {
+        if (!ngx_http_guardrail_find_row(old, series[i], &row)) {
+            rows++;
+        }
+    }
+
+    if (rows <= old->capacity) {
+        return old->capacity;
+    }
+
+    /* the memory must be another one: nginx knows it by its size */
+
+    return (capacity == old->capacity) ? 2 * capacity : capacity;
+}
+
+
+/* a slab pool begins it, and describes each page in 32 bytes at most */
+
+static size_t
+ngx_http_guardrail_stats_size(uint32_t capacity)
+{
+    size_t  size;
+
+    size = sizeof(ngx_http_guardrail_stats_head_t)
+           + capacity * sizeof(ngx_http_guardrail_stats_row_t)
+           + (size_t) capacity * NGX_HTTP_GUARDRAIL_STATS_SLOTS
+             * sizeof(ngx_http_guardrail_counters_t);
+
+    size += size / 64;
+
+    return ngx_align(size, ngx_pagesize)
+           + (8 + NGX_HTTP_GUARDRAIL_STATS_VERSION) * ngx_pagesize;
+}
+
+
+static ngx_int_t
+ngx_http_guardrail_make_stats(ngx_shm_zone_t *shm_zone, void *data)
+{
+    ngx_http_guardrail_stats_t  *old = data;
+
+    u_char                      *p;
+    size_t                       size;
+    ngx_slab_pool_t             *shpool;
+    ngx_http_guardrail_stats_t  *stats;
+
+    stats = shm_zone->data;
+
+    if (old) {
+        stats->head = old->head;
+        stats->rows = old->rows;
+        stats->counters = old->counters;
+
+        if (stats->head->version != NGX_HTTP_GUARDRAIL_STATS_VERSION) {
+            ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
+                          "counters of the guardrail were made by another "
+                          "version of the module, restart nginx");
+            return NGX_ERROR;
+        }
+
+        return ngx_http_guardrail_find_rows(stats);
+    }
+
+    shpool = (ngx_slab_pool_t *) (void *) shm_zone->shm.addr;
+    shpool->log_nomem = 0;
+
+    size = shpool->pfree * ngx_pagesize;
+
+    p = ngx_slab_alloc_locked(shpool, size);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    /* pages that nobody has touched are zero, and cost nothing */
+
+    stats->head = (ngx_http_guardrail_stats_head_t *) (void *) p;
+    p += sizeof(ngx_http_guardrail_stats_head_t);
+
+    stats->rows = (ngx_http_guardrail_stats_row_t *) (void *) p;
+    p += stats->capacity * sizeof(ngx_http_guardrail_stats_row_t);
+
+    stats->counters = (ngx_http_guardrail_counters_t *) (void *) p;
+    p += (size_t) stats->capacity * NGX_HTTP_GUARDRAIL_STATS_SLOTS
+         * sizeof(ngx_http_guardrail_counters_t);
+
+    if ((size_t) (p - (u_char *) stats->head) > size) {
+        ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
+                      "counters of the guardrail cannot be laid out");
+        return NGX_ERROR;
+    }
+
+    stats->head->version = NGX_HTTP_GUARDRAIL_STATS_VERSION;
+    stats->head->start = (uint64_t) ngx_time();
+
+    if (ngx_http_guardrail_find_rows(stats) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    old = ngx_http_guardrail_old_stats();
+
+    if (old) {
+        ngx_http_guardrail_copy_stats(stats, old);
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_uint_t
+ngx_http_guardrail_find_row(ngx_http_guardrail_stats_t *stats,
+    ngx_http_guardrail_series_t *series, uint32_t *row)
+{
+    uint32_t                         i;
+    ngx_http_guardrail_stats_row_t  *rows;
+
+    rows = stats->rows;
+
+    for (i = 0; i < stats->head->rows; i++) {
+
+        if (rows[i].hash[0] == series->hash[0]
+            && rows[i].hash[1] == series->hash[1])
+        {
+            *row = i;
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static ngx_int_t
+ngx_http_guardrail_find_rows(ngx_http_guardrail_stats_t *stats)
+{
+    uint32_t                       row;
+    ngx_uint_t                     i;
+    ngx_http_guardrail_series_t  **series;
+
+    series = stats->gmcf->series.elts;
+
+    for (i = 0; i < stats->gmcf->series.nelts; i++) {
+
+        if (ngx_http_guardrail_find_row(stats, series[i], &row)) {
+            series[i]->row = row;
+            continue;
+        }
+
+        row = (uint32_t) stats->head->rows;
+
+        if (row == stats->capacity) {
+
+            /* not reached: the capacity was chosen for them */
+
+            return NGX_ERROR;
+        }
+
+        stats->rows[row].hash[0] = series[i]->hash[0];
+        stats->rows[row].hash[1] = series[i]->hash[1];
+
+        stats->head->rows = row + 1;
+        series[i]->row = row;
+    }
+
+    return NGX_OK;
+}
+
+
+/* workers of before may still add to old: that is lost */
+
+static void
+ngx_http_guardrail_copy_stats(ngx_http_guardrail_stats_t *stats,
+    ngx_http_guardrail_stats_t *old)
+{
+    uint32_t                         row;
+    ngx_uint_t                       i, j, used;
+    ngx_http_guardrail_series_t      was, **series;
+    ngx_http_guardrail_counters_t   *c;
+
+    stats->head->start = old->head->start;
+
+    series = stats->gmcf->series.elts;
+
+    for (i = 0; i < stats->gmcf->series.nelts; i++) {
+
+        if (!ngx_http_guardrail_find_row(old, series[i], &row)) {
+            continue;
+        }
+
+        was.row = row;
+        row = series[i]->row;
+        c = &stats->counters[row];
+
+        if (!ngx_http_guardrail_sum_counters(old, &was, c)) {
+            continue;
+        }
+
+        used = 0;
+
+        for (j = 0; j < NGX_HTTP_GUARDRAIL_STATS; j++) {
+
+            if (ngx_http_guardrail_sum_histogram(old, &was, j,
+                                                 &c->histograms[j]))
+            {
+                used |= (ngx_uint_t) 1 << j;
+            }
+        }
+
+        c->used = used;
+        stats->rows[row].used[0] = 1;
+    }
+}
+
+
+ngx_int_t
+ngx_http_guardrail_init_stats(ngx_cycle_t *cycle)
+{
+    uint64_t                         owner, claim;
+    ngx_uint_t                       i;
+    ngx_http_guardrail_gauges_t     *g;
+    ngx_http_guardrail_main_conf_t  *gmcf;
+
+    ngx_http_guardrail_gauges = &ngx_http_guardrail_no_gauges;
+
+    gmcf = ngx_http_cycle_get_module_main_conf(cycle,
+                                               ngx_http_guardrail_module);
+
+    if (gmcf == NULL || gmcf->stats == NULL
+        || (ngx_process != NGX_PROCESS_WORKER
+            && ngx_process != NGX_PROCESS_SINGLE))
+    {
+        return NGX_OK;
+    }
+
+    claim = (uint64_t) ngx_pid | NGX_HTTP_GUARDRAIL_STATS_CLAIMED;
+
+    for (i = 0; i < NGX_HTTP_GUARDRAIL_STATS_PROCESSES; i++) {
+        g = &gmcf->stats->head->gauges[i];
+
+        owner = __atomic_load_n(&g->owner, __ATOMIC_RELAXED);
+
+        if (owner
+            && (ngx_pid_t) (owner & ~NGX_HTTP_GUARDRAIL_STATS_CLAIMED)
+               != ngx_pid
+            && ngx_http_guardrail_alive((ngx_pid_t)
+                                 (owner & ~NGX_HTTP_GUARDRAIL_STATS_CLAIMED),
+                                 (owner & NGX_HTTP_GUARDRAIL_STATS_CLAIMED)
+                                 ? 0 : g->start))
+        {
+            continue;
+        }
+
+        if (!__atomic_compare_exchange_n(&g->owner, &owner, claim, 0,
+                                         __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+        {
+            continue;
+        }
+
+        g->start = ngx_http_guardrail_start;
+        g->in_flight = 0;
+        g->decoders = 0;
+
+        __atomic_store_n(&g->owner, (uint64_t) ngx_pid, __ATOMIC_RELEASE);
+
+        ngx_http_guardrail_gauges = g;
+
+        return NGX_OK;
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_guardrail_renew_stats(ngx_cycle_t *cycle)
+{
+    if (ngx_http_guardrail_gauges == &ngx_http_guardrail_no_gauges) {
+        return NGX_OK;
+    }
+
+    /* the memory of before may go away */
+
+    return ngx_http_guardrail_init_stats(cycle);
+}
+
+
+void
+ngx_http_guardrail_exit_stats(ngx_cycle_t *cycle)
+{
+    ngx_http_guardrail_gauges_t  *g;
+
+    g = ngx_http_guardrail_gauges;
+
+    if (g != &ngx_http_guardrail_no_gauges) {
+        ngx_http_guardrail_gauges = &ngx_http_guardrail_no_gauges;
+        __atomic_store_n(&g->owner, 0, __ATOMIC_RELEASE);
+    }
+}
+
+
+ngx_int_t
+ngx_http_guardrail_count(ngx_http_request_t *r)
+{
+    ngx_uint_t                       verdict, slot;
+    ngx_http_guardrail_ctx_t        *ctx;
+    ngx_http_guardrail_stats_t      *stats;
+    ngx_http_guardrail_series_t     *series;
+    ngx_http_guardrail_counters_t   *c;
+    ngx_http_guardrail_stats_row_t  *row;
+    ngx_http_guardrail_loc_conf_t   *glcf;
+    ngx_http_guardrail_main_conf_t  *gmcf;
+
+    if (r != r->main) {
+        return NGX_OK;
+    }
+
+    ctx = ngx_http_guardrail_find_ctx(r);
+
+    /* it belongs to where it was judged, not to its error page */
+
+    glcf = (ctx && ctx->conf)
+           ? ctx->conf
+           : ngx_http_get_module_loc_conf(r, ngx_http_guardrail_module);
+
+    series = glcf->series;
+
+    if (series == NULL || !r->valid_location) {
+        return NGX_OK;
+    }
+
+    gmcf = ngx_http_get_module_main_conf(r, ngx_http_guardrail_module);
+
+    stats = gmcf->stats;
+    row = &stats->rows[series->row];
+
+    slot = (ngx_process == NGX_PROCESS_SINGLE) ? 0 : ngx_worker;
+    slot %= NGX_HTTP_GUARDRAIL_STATS_SLOTS;
+
+    if (!row->used[slot]) {
+        row->used[slot] = 1;
+    }
+
+    c = &stats->counters[slot * stats->capacity + series->row];
+
+    verdict = ngx_http_guardrail_verdict(r, ctx);
+
+    (void) __atomic_fetch_add(&c->requests[verdict], 1, __ATOMIC_RELAXED);
+
+    if (ctx == NULL) {
+        return NGX_OK;
+    }
+
+    if (verdict == ngx_http_guardrail_verdict_reject) {
+        (void) __atomic_fetch_add(&c->rejected[ctx->rc], 1, __ATOMIC_RELAXED);
+
+    } else if (verdict == ngx_http_guardrail_verdict_would) {
+        (void) __atomic_fetch_add(&c->would[ctx->rc], 1, __ATOMIC_RELAXED);
+    }
+
+    if (ctx->body.alloc) {
+        ngx_http_guardrail_count_body(c, ctx);
+    }
+
+    if (ctx->quotas && ctx->quotas->waited) {
+        ngx_http_guardrail_count_value(c, ngx_http_guardrail_stat_queue,
+                                       (uint64_t) ctx->quotas->queue_time
+                                       * NGX_HTTP_GUARDRAIL_STAT_SCALE / 1000);
+    }
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_guardrail_count_body(ngx_http_guardrail_counters_t *c,
+    ngx_http_guardrail_ctx_t *ctx)
+{
+    guardrail_body_t  *b;
+
+    b = &ctx->body;
+
+    ngx_http_guardrail_count_value(c, ngx_http_guardrail_stat_body, b->wire);
+    ngx_http_guardrail_count_value(c, ngx_http_guardrail_stat_decoded,
+                                   b->decoded);
+
+    if (b->limits.coding != GUARDRAIL_CODING_IDENTITY && b->wire) {
+        ngx_http_guardrail_count_value(c, ngx_http_guardrail_stat_ratio,
+                     guardrail_mul_sat(b->decoded,
+                                       NGX_HTTP_GUARDRAIL_STAT_SCALE)
+                     / b->wire);
+    }
+
+    if (guardrail_body_has_records(b)) {
+        ngx_http_guardrail_count_value(c, ngx_http_guardrail_stat_records,
+                                       guardrail_body_record_count(b));
+        ngx_http_guardrail_count_value(c, ngx_http_guardrail_stat_largest,
+                                       guardrail_body_largest_record(b));
+    }
+
+    if (guardrail_body_has_estimate(b)) {
+        ngx_http_guardrail_count_value(c, ngx_http_guardrail_stat_memory,
+                                       guardrail_body_estimate(b));
+    }
+}
+
+
+static void
+ngx_http_guardrail_count_value(ngx_http_guardrail_counters_t *c,
+    ngx_uint_t stat, uint64_t value)
+{
+    uint64_t  bit;
+
+    bit = (uint64_t) 1 << stat;
+
+    if (!(c->used & bit)) {
+        (void) __atomic_fetch_or(&c->used, bit, __ATOMIC_RELAXED);
+    }
+
+    guardrail_histogram_add(&c->histograms[stat], value);
+}
+
+
+ngx_uint_t
+ngx_http_guardrail_sum_counters(ngx_http_guardrail_stats_t *stats,
+    ngx_http_guardrail_series_t *series, ngx_http_guardrail_counters_t *sum)
+{
+    ngx_uint_t                       i, slot, some;
+    ngx_http_guardrail_counters_t   *c;
+
+    ngx_memzero(sum, offsetof(ngx_http_guardrail_counters_t, histograms));
+
+    for (some = 0, slot = 0; slot < NGX_HTTP_GUARDRAIL_STATS_SLOTS; slot++) {
+
+        if (!stats->rows[series->row].used[slot]) {
+            continue;
+        }
+
+        some = 1;
+        c = &stats->counters[slot * stats->capacity + series->row];
+
+        for (i = 0; i < NGX_HTTP_GUARDRAIL_VERDICTS; i++) {
+            sum->requests[i] += __atomic_load_n(&c->requests[i],
+                                                __ATOMIC_RELAXED);
+        }
+
+        for (i = 0; i < GUARDRAIL_RC_MAX; i++) {
+            sum->rejected[i] += __atomic_load_n(&c->rejected[i],
+                                                __ATOMIC_RELAXED);
+            sum->would[i] += __atomic_load_n(&c->would[i], __ATOMIC_RELAXED);
+        }
+
+        sum->used |= __atomic_load_n(&c->used, __ATOMIC_RELAXED);
+    }
+
+    return some;
+}
+
+
+ngx_uint_t
+ngx_http_guardrail_sum_histogram(ngx_http_guardrail_stats_t *stats,
+    ngx_http_guardrail_series_t *series, ngx_uint_t stat,
+    guardrail_histogram_t *sum)
+{
+    ngx_uint_t                      slot, some;
+    ngx_http_guardrail_counters_t  *c;
+
+    ngx_memzero(sum, sizeof(guardrail_histogram_t));
+
+    for (some = 0, slot = 0; slot < NGX_HTTP_GUARDRAIL_STATS_SLOTS; slot++) {
+
+        if (!stats->rows[series->row].used[slot]) {
+            continue;
+        }
+
+        c = &stats->counters[slot * stats->capacity + series->row];
+
+        if (c->used & ((uint64_t) 1 << stat)) {
+            some = 1;
+            guardrail_histogram_merge(sum, &c->histograms[stat]);
+        }
+    }
+
+    return some;
+}
+
+
+void
+ngx_http_guardrail_sum_gauges(ngx_http_guardrail_stats_t *stats,
+    ngx_http_guardrail_gauges_t *sum)
+{
+    uint64_t                      owner, start;
+    ngx_uint_t                    i;
+    ngx_http_guardrail_gauges_t  *g;
+
+    ngx_memzero(sum, sizeof(ngx_http_guardrail_gauges_t));
+
+    for (i = 0; i < NGX_HTTP_GUARDRAIL_STATS_PROCESSES; i++) {
+        g = &stats->head->gauges[i];
+
+        owner = __atomic_load_n(&g->owner, __ATOMIC_ACQUIRE);
+        start = g->start;
+
+        if (owner == 0 || (owner & NGX_HTTP_GUARDRAIL_STATS_CLAIMED)
+            || (owner != (uint64_t) ngx_pid
+                && !ngx_http_guardrail_alive((ngx_pid_t) owner, start)))
+        {
+            continue;
+        }
+
+        sum->in_flight += __atomic_load_n(&g->in_flight, __ATOMIC_RELAXED);
+        sum->decoders += __atomic_load_n(&g->decoders, __ATOMIC_RELAXED);
+    }
+}
+
+
+time_t
+ngx_http_guardrail_stats_since(ngx_http_guardrail_stats_t *stats)
+{
+    return (time_t) stats->head->start;
+}
