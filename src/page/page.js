@@ -539,6 +539,11 @@ function showLimits(limits) {
 }
 
 
+function onOff(value) {
+  return value ? 'on' : 'off';
+}
+
+
 /* [directive, value] of one location, as they would be written */
 
 function limitsOf(l) {
@@ -561,7 +566,12 @@ function limitsOf(l) {
                     ? `${says}, beyond ${bytes(l.ratio_floor)}` : says]);
   }
 
-  const json = Object.entries(l.json ?? {}).map(([k, v]) => `${k}=${v}`);
+  if (typeof l.buffering === 'boolean') {
+    all.push(['guardrail_buffering', onOff(l.buffering)]);
+  }
+
+  const json = Object.entries(l.json ?? {}).map(
+    ([k, v]) => `${k}=${typeof v === 'boolean' ? onOff(v) : v}`);
 
   if (json.length) {
     all.push(['guardrail_json', json.join(' ')]);
