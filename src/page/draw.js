@@ -250,14 +250,13 @@ function line(label) {
         part = [];
       };
 
-      for (const [ago, value] of points) {
+      for (const [at, value] of points) {
         if (Number.isNaN(value)) {
           flush();
           continue;
         }
 
-        part.push(`${(100 * (1 - ago / WINDOW)).toFixed(2)} `
-                  + `${(96 - 92 * value / most).toFixed(2)}`);
+        part.push(`${(100 * at).toFixed(2)} ${(96 - 92 * value / most).toFixed(2)}`);
       }
 
       flush();

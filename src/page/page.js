@@ -334,6 +334,8 @@ function more(button, what, length, few) {
 function showTenants(answer) {
   const all = pressed(answer).slice(0, SHOWN.tenants);
 
+  $('tenants-section').hidden = list(answer.zones).length === 0;
+
   $('tenants-none').hidden = all.length > 0;
   $('tenants').hidden = all.length === 0;
 

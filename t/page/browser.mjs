@@ -587,6 +587,7 @@ for (const [colorScheme, width] of [['light', 1280], ['dark', 1280],
       is(await page.evaluate(gaps), [], `${name}: names, heads, labels`);
       is(page.said, [], `${name}: no complaints`);
 
+        await page.evaluate(() => scrollTo(0, 0));
       await page.screenshot({ path: `${shots}${colorScheme}-${width}.png`,
                               fullPage: true });
 

@@ -66,7 +66,7 @@ const space = (text) => text.replaceAll('\u00a0', ' ');
   sample(114, 3);
   ok(h.rate('n') === 0, 'a counter that fell is not counted');
   sample(116, 5);
-  is(plain(h.points('n', true).at(-1)), [0, 1], 'and goes on from there');
+  is(plain(h.points('n', true).at(-1)), [1, 1], 'and goes on from there');
 
   sample(118, 1, 117);
   is(h.restarts, 1, 'nginx began again');
@@ -145,7 +145,7 @@ const space = (text) => text.replaceAll('\u00a0', ' ');
   }
 
   is(h.rate('n'), 10, 'the rate over the gap');
-  is(plain(h.points('n', true)), [[0, 10]], 'points of the last five minutes');
+  is(plain(h.points('n', true)), [[1, 10]], 'points of the last five minutes');
 }
 
 

@@ -122,6 +122,7 @@ for (const [colorScheme, width] of [['light', 1280], ['dark', 360]]) {
   like((await words('.advice code')).join(' '), /guardrail_max_records \S+;/,
        'a suggestion');
 
+  await page.evaluate(() => scrollTo(0, 0));
   await page.screenshot({ path: `${shots}real-${colorScheme}-${width}.png`,
                           fullPage: true });
 

@@ -28,6 +28,7 @@ for group in "${@:-build}"; do
     test)
         need+=(nginx binutils clang libclang-rt-dev cppcheck curl
                nghttp2-client procps python3 gunicorn python3-flask
+               uvicorn python3-fastapi uwsgi-core uwsgi-plugin-python3
                brotli zstd)
         ;;
 
