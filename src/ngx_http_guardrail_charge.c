@@ -20,6 +20,8 @@ static uint64_t ngx_http_guardrail_measured(ngx_http_guardrail_ctx_t *ctx,
     guardrail_unit_e unit);
 static uint64_t ngx_http_guardrail_cost(ngx_http_guardrail_ctx_t *ctx,
     ngx_http_guardrail_item_t *item);
+static void ngx_http_guardrail_count_refusal(
+    ngx_http_guardrail_item_t *item);
 static void ngx_http_guardrail_give_back(ngx_http_guardrail_ctx_t *ctx);
 
 
@@ -200,9 +202,11 @@ ngx_http_guardrail_charge_item(ngx_http_guardrail_ctx_t *ctx,
     ngx_http_guardrail_item_t *item, guardrail_entry_t *e, uint64_t now,
     ngx_uint_t judge)
 {
-    guardrail_zone_t  *z;
+    guardrail_zone_t            *z;
+    ngx_http_guardrail_place_t  *place;
 
-    z = &item->place->zone->z;
+    place = item->place;
+    z = &place->zone->z;
 
     if (judge) {
         item->rc = guardrail_rate_admit_locked(z, e, &item->rate, now,
@@ -226,6 +230,9 @@ ngx_http_guardrail_charge_item(ngx_http_guardrail_ctx_t *ctx,
     }
 
     guardrail_rate_charge_locked(z, e, &item->rate, now, item->wanted);
+    guardrail_heavy_charged_locked(z, &place->key, place->name.data,
+                                   place->name.len, &item->rate, item->wanted,
+                                   now);
     guardrail_zone_commit(z);
 
     item->counted += item->wanted;
@@ -437,8 +444,40 @@ ngx_http_guardrail_settle_refused(ngx_http_guardrail_ctx_t *ctx)
     /* what a body is refused for was no mistake of the quotas */
 
     if (by_quota) {
+        ngx_http_guardrail_count_refusal(ctx->quotas->too_large
+                                         ? ctx->quotas->too_large
+                                         : ctx->quotas->refusing);
         ngx_http_guardrail_give_back(ctx);
     }
+}
+
+
+/* the one that is named; NULL where a zone had no room, or a value */
+
+static void
+ngx_http_guardrail_count_refusal(ngx_http_guardrail_item_t *item)
+{
+    guardrail_unit_e            unit;
+    ngx_http_guardrail_zone_t  *zone;
+
+    if (item == NULL) {
+        return;
+    }
+
+    zone = item->place->zone;
+    unit = item->rate.limit.unit;
+
+    ngx_http_guardrail_lock(zone);
+
+    if (guardrail_unit_info(unit)->rate) {
+        guardrail_rate_refused_locked(&zone->z, &item->rate.limit);
+
+    } else {
+        zone->z.head->stats.refusals[GUARDRAIL_ZONE_MAX_RATES
+                                     + guardrail_level_unit(unit)]++;
+    }
+
+    ngx_http_guardrail_unlock(zone);
 }
 
 

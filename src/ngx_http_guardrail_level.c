@@ -247,6 +247,12 @@ ngx_http_guardrail_try(ngx_http_guardrail_ctx_t *ctx,
 
         place->ticket = want.ticket;
 
+        if (item->leased) {
+            guardrail_heavy_taken_locked(&zone->z, &place->key,
+                                         place->name.data, place->name.len,
+                                         &want, now);
+        }
+
         /* what is said of a refusal */
 
         q->used = guardrail_level_used_locked(&zone->z, &want);
@@ -442,7 +448,7 @@ ngx_http_guardrail_refuse_level(ngx_http_guardrail_ctx_t *ctx,
         ngx_http_guardrail_set_verdict(ctx, GUARDRAIL_MAX_MEMORY,
                                        item->rate.limit.value, wanted);
         q->retry = 0;
-        q->too_large = 1;
+        q->too_large = item;
         break;
 
     case GUARDRAIL_LEVEL_NO_ROOM:

@@ -260,7 +260,7 @@ ngx_http_guardrail_get_place(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx, ngx_http_guardrail_zone_t *zone)
 {
     uint64_t                      hash[2];
-    ngx_str_t                     key;
+    ngx_str_t                     key, name;
     ngx_uint_t                    i;
     ngx_http_guardrail_whose_t   *whose;
     ngx_http_guardrail_place_t   *place, **places;
@@ -275,6 +275,9 @@ ngx_http_guardrail_get_place(ngx_http_request_t *r,
         hash[0] = whose->hash[0];
         hash[1] = whose->hash[1];
 
+        name = whose->key;
+        name.len = whose->hashed ? 0 : ngx_min(name.len, GUARDRAIL_HEAVY_NAME);
+
     } else {
 
         if (ngx_http_complex_value(r, &zone->key, &key) != NGX_OK) {
@@ -286,6 +289,12 @@ ngx_http_guardrail_get_place(ngx_http_request_t *r,
         }
 
         guardrail_siphash(ngx_http_guardrail_secret, key.data, key.len, hash);
+
+        name = key;
+
+        if (zone->secret || key.len > GUARDRAIL_HEAVY_NAME) {
+            name.len = 0;
+        }
     }
 
     q = ctx->quotas;
@@ -314,6 +323,7 @@ ngx_http_guardrail_get_place(ngx_http_request_t *r,
     *places = place;
 
     place->zone = zone;
+    place->name = name;
     place->key.hash[0] = hash[0];
     place->key.hash[1] = hash[1];
     place->key.entry = GUARDRAIL_ZONE_NONE;
@@ -468,6 +478,9 @@ ngx_http_guardrail_admit_place(ngx_http_guardrail_ctx_t *ctx,
             && !item->charged)
         {
             guardrail_rate_charge_locked(&zone->z, e, &item->rate, now, 1);
+            guardrail_heavy_charged_locked(&zone->z, &place->key,
+                                           place->name.data, place->name.len,
+                                           &item->rate, 1, now);
             item->charged = 1;
         }
     }

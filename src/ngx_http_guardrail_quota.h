@@ -12,6 +12,7 @@
  *   charge     rates of a body, and what is settled at the end
  *   level      leases of concurrency, memory, uploads
  *   queue      waiting for them
+ *   snapshot   what status shows of a zone
  *   ratelimit  RateLimit, RateLimit-Policy, Retry-After
  *   state      rates that survive a restart: the file is written
  *   state_load ... and read, when a zone is made
@@ -28,6 +29,7 @@
 
 #include "body/guardrail_body.h"
 #include "fmt/guardrail_fmt.h"
+#include "quota/guardrail_heavy.h"
 #include "quota/guardrail_level.h"
 #include "quota/guardrail_rate.h"
 #include "quota/guardrail_siphash.h"
@@ -64,7 +66,8 @@ typedef struct {
     uint64_t                          hash[2];
     ngx_uint_t                        uri_changes;  /* of r, then */
     ngx_http_guardrail_tenant_t      *conf;         /* then */
-    ngx_uint_t                        rejected;
+    unsigned                          rejected:1;
+    unsigned                          hashed:1;     /* that is what is shown */
 } ngx_http_guardrail_whose_t;
 
 
@@ -80,6 +83,7 @@ struct ngx_http_guardrail_zone_s {
     ngx_http_complex_value_t          key;
     ngx_uint_t                        tenant;       /* key=$guardrail_tenant */
     ngx_uint_t                        constant;     /* key has no variables */
+    ngx_uint_t                        secret;       /* key is one */
     size_t                            size;         /* as configured */
     ngx_uint_t                        rates;
     ngx_uint_t                        share;        /* full=share */
@@ -87,6 +91,8 @@ struct ngx_http_guardrail_zone_s {
     uint64_t                          restore;      /* time of a load, ms */
 
     ngx_array_t                       limits;       /* guardrail_limit_t */
+    uint64_t                          levels[GUARDRAIL_LEVEL_UNITS];
+                                                    /* largest LIMIT, or 0 */
     uint32_t                          epoch;
     ngx_http_guardrail_main_conf_t   *gmcf;
 
@@ -126,6 +132,7 @@ typedef struct {
 typedef struct {
     ngx_http_guardrail_zone_t        *zone;
     guardrail_key_t                   key;
+    ngx_str_t                         name;         /* empty: not kept */
     uint64_t                          ticket;       /* of the zone's lines */
 } ngx_http_guardrail_place_t;
 
@@ -167,9 +174,9 @@ struct ngx_http_guardrail_quotas_s {
     uint64_t                          retry;        /* seconds; 0: none */
     unsigned                          never:1;
     unsigned                          overflow:1;
-    unsigned                          too_large:1;  /* for a whole level */
     unsigned                          streams:1;    /* unbuffered: memory */
                                                     /* grows, none waits */
+    ngx_http_guardrail_item_t        *too_large;    /* for a whole level */
 
     /* while it waits for a level */
 
@@ -200,6 +207,14 @@ char *ngx_http_guardrail_set_secret(ngx_conf_t *cf, ngx_command_t *cmd,
  */
 
 ngx_http_guardrail_whose_t *ngx_http_guardrail_whose(ngx_http_request_t *r);
+
+/* does a text with variables name one that carries a secret? */
+
+ngx_uint_t ngx_http_guardrail_is_secret(ngx_str_t *text);
+
+/* as in nginx's logs; p has room for 4 bytes of each; returns the end */
+
+u_char *ngx_http_guardrail_escape(u_char *p, u_char *data, size_t len);
 
 /* as it may be shown; "anonymous" where there is none */
 
@@ -400,6 +415,83 @@ void ngx_http_guardrail_stop_waiting(ngx_http_guardrail_ctx_t *ctx);
 /* wakes the requests of this worker that were called */
 
 void ngx_http_guardrail_look(ngx_http_guardrail_zone_t *zone);
+
+
+/* snapshot */
+
+/*
+ * A zone as it was at one time, in a memory of the caller's; but rows, which
+ * are copied a few at a time, may be some microseconds apart.
+ */
+
+typedef struct {
+    guardrail_unit_e                  unit;
+    uint32_t                          period;       /* s */
+    uint64_t                          refusals;     /* requests */
+} ngx_http_guardrail_view_pair_t;
+
+/*
+ * One of the heaviest keys.  What it has used of rates is by the index of
+ * pairs in the view, in the unit of the pair, as of now and rounded up; of
+ * levels by GUARDRAIL_LEVEL_.., memory in bytes.  A limit is what it was
+ * charged or leased under last, 0 where it never was.
+ */
+
+typedef struct {
+    u_char                            name[4 * GUARDRAIL_HEAVY_NAME];
+    size_t                            len;          /* printable, as in logs */
+    ngx_uint_t                        hashed;       /* 16 digits of its hash */
+    uint64_t                          used[GUARDRAIL_ZONE_MAX_RATES];
+    uint64_t                          limits[GUARDRAIL_ZONE_MAX_RATES];
+    uint64_t                          level_used[GUARDRAIL_LEVEL_UNITS];
+    uint64_t                          level_limits[GUARDRAIL_LEVEL_UNITS];
+    uint32_t                          waiting;      /* requests */
+    uint32_t                          permille;     /* the largest part of a */
+                                                    /* limit, may be > 1000 */
+    uint64_t                          idle;         /* ms since it was */
+                                                    /* charged, whole seconds */
+} ngx_http_guardrail_view_row_t;
+
+typedef struct {
+    uint64_t                          now;          /* of the zone, ms */
+    uint32_t                          entries;      /* keys */
+    uint32_t                          capacity;     /* keys */
+    uint32_t                          leases[GUARDRAIL_LEVEL_UNITS];
+    uint32_t                          holds;        /* leases of requests */
+                                                    /* that are gone */
+    uint32_t                          waiting;      /* requests */
+    uint64_t                          memory;       /* bytes, of leases and */
+                                                    /* holds */
+    guardrail_zone_stats_t            stats;        /* since it was made */
+
+    /* what it counts; the room of a pair that is none has period 0 */
+
+    ngx_http_guardrail_view_pair_t    pairs[GUARDRAIL_ZONE_MAX_RATES];
+    uint64_t                          level_refusals[GUARDRAIL_LEVEL_UNITS];
+
+    /* where its key is a constant, else 0; no limit was named: 0 */
+
+    ngx_uint_t                        constant;
+    uint64_t                          level_used[GUARDRAIL_LEVEL_UNITS];
+    uint64_t                          level_limits[GUARDRAIL_LEVEL_UNITS];
+
+    /* ms since its state was written, or it was made; -1 without a file */
+
+    int64_t                           state_age;
+
+    /* the heaviest first */
+
+    uint32_t                          n_rows;
+    ngx_http_guardrail_view_row_t     rows[GUARDRAIL_HEAVY_ROWS];
+} ngx_http_guardrail_zone_view_t;
+
+/*
+ * In a worker.  Takes the lock of the zone for the copying only, several
+ * times; a view is some 60 KiB, so not for the stack.
+ */
+
+void ngx_http_guardrail_zone_snapshot(ngx_http_guardrail_zone_t *zone,
+    ngx_http_guardrail_zone_view_t *view);
 
 
 /* ratelimit */

@@ -140,12 +140,18 @@ ngx_http_guardrail_quota_limit(ngx_conf_t *cf,
 static char *
 ngx_http_guardrail_name_pair(ngx_http_guardrail_quota_t *quota)
 {
+    uint64_t           *level;
     ngx_uint_t          i;
     guardrail_limit_t  *limit;
 
-    if (!guardrail_unit_info(quota->limit.unit)->rate
-        || quota->limit.value == GUARDRAIL_NO_LIMIT)
-    {
+    if (quota->limit.value == GUARDRAIL_NO_LIMIT) {
+        return NGX_CONF_OK;
+    }
+
+    if (!guardrail_unit_info(quota->limit.unit)->rate) {
+        level = &quota->zone->levels[guardrail_level_unit(quota->limit.unit)];
+        *level = ngx_max(*level, quota->limit.value);
+
         return NGX_CONF_OK;
     }
 

@@ -12,6 +12,11 @@
 
 #define NGX_HTTP_GUARDRAIL_OUT    32768
 
+/* steps of one pass of the event loop, and bytes that end it: about a ms */
+
+#define NGX_HTTP_GUARDRAIL_STEPS  64
+#define NGX_HTTP_GUARDRAIL_PASS   65536
+
 /* of Content-Security-Policy: 128 bits that nobody can guess, in hex */
 
 #define NGX_HTTP_GUARDRAIL_NONCE  32
@@ -27,6 +32,9 @@ typedef enum {
 } ngx_http_guardrail_media_e;
 
 
+static ngx_int_t ngx_http_guardrail_run(ngx_http_guardrail_out_t *out);
+static void ngx_http_guardrail_continue(ngx_event_t *ev);
+static void ngx_http_guardrail_stop(void *data);
 static ngx_int_t ngx_http_guardrail_choose(ngx_http_request_t *r,
     ngx_uint_t *media);
 static void ngx_http_guardrail_accept(ngx_http_request_t *r,
@@ -37,9 +45,9 @@ static ngx_uint_t ngx_http_guardrail_quality(u_char *p, u_char *last);
 static void ngx_http_guardrail_make_nonce(ngx_http_request_t *r,
     u_char *nonce);
 static ngx_int_t ngx_http_guardrail_add_policy(ngx_http_request_t *r,
-    ngx_str_t *nonce);
+    ngx_http_guardrail_out_t *out);
 static ngx_int_t ngx_http_guardrail_send(ngx_http_request_t *r,
-    ngx_http_guardrail_out_t *out, ngx_uint_t media);
+    ngx_http_guardrail_out_t *out);
 
 
 ngx_http_guardrail_counters_t  ngx_http_guardrail_sum;
@@ -69,11 +77,10 @@ static ngx_str_t  ngx_http_guardrail_types[NGX_HTTP_GUARDRAIL_MEDIA] = {
 ngx_int_t
 ngx_http_guardrail_status_handler(ngx_http_request_t *r)
 {
-    u_char                     nonce[NGX_HTTP_GUARDRAIL_NONCE];
     ngx_int_t                  rc;
-    ngx_str_t                  text;
     ngx_uint_t                 media;
-    ngx_http_guardrail_out_t   out;
+    ngx_http_cleanup_t        *cln;
+    ngx_http_guardrail_out_t  *out;
 
     if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
         return NGX_HTTP_NOT_ALLOWED;
@@ -89,38 +96,105 @@ ngx_http_guardrail_status_handler(ngx_http_request_t *r)
         return NGX_HTTP_BAD_REQUEST;
     }
 
-    ngx_memzero(&out, sizeof(ngx_http_guardrail_out_t));
+    cln = ngx_http_cleanup_add(r, sizeof(ngx_http_guardrail_out_t));
+    if (cln == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
 
-    out.request = r;
-    out.gmcf = ngx_http_get_module_main_conf(r, ngx_http_guardrail_module);
-    out.last = &out.chain;
+    out = cln->data;
+    ngx_memzero(out, sizeof(ngx_http_guardrail_out_t));
+
+    out->request = r;
+    out->gmcf = ngx_http_get_module_main_conf(r, ngx_http_guardrail_module);
+    out->last = &out->chain;
+    out->media = media;
+
+    out->event.handler = ngx_http_guardrail_continue;
+    out->event.data = out;
+    out->event.log = r->connection->log;
+
+    cln->handler = ngx_http_guardrail_stop;
 
     switch (media) {
 
     case ngx_http_guardrail_prometheus:
     case ngx_http_guardrail_openmetrics:
-        out.openmetrics = (media == ngx_http_guardrail_openmetrics);
-        ngx_http_guardrail_write_prometheus(&out);
+        out->openmetrics = (media == ngx_http_guardrail_openmetrics);
+        out->step = ngx_http_guardrail_step_prometheus;
         break;
 
     case ngx_http_guardrail_html:
-        ngx_http_guardrail_make_nonce(r, nonce);
 
-        text.data = nonce;
-        text.len = sizeof(nonce);
-
-        if (ngx_http_guardrail_add_policy(r, &text) != NGX_OK) {
+        if (ngx_http_guardrail_add_policy(r, out) != NGX_OK) {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
 
-        ngx_http_guardrail_write_html(&out, &text);
+        out->step = ngx_http_guardrail_step_html;
         break;
 
     default: /* ngx_http_guardrail_json */
-        ngx_http_guardrail_write_json(&out);
+        out->step = ngx_http_guardrail_step_json;
     }
 
-    return ngx_http_guardrail_send(r, &out, media);
+    if (ngx_http_guardrail_run(out) == NGX_OK) {
+        return ngx_http_guardrail_send(r, out);
+    }
+
+    r->main->count++;
+
+    return NGX_DONE;
+}
+
+
+/* as many steps as one pass of the event loop may take */
+
+static ngx_int_t
+ngx_http_guardrail_run(ngx_http_guardrail_out_t *out)
+{
+    ngx_uint_t  n;
+
+    out->written = 0;
+
+    for (n = 0; out->step(out) != NGX_OK; n++) {
+
+        if (n == NGX_HTTP_GUARDRAIL_STEPS
+            || out->written > NGX_HTTP_GUARDRAIL_PASS)
+        {
+            ngx_post_event(&out->event, &ngx_posted_next_events);
+            return NGX_AGAIN;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_guardrail_continue(ngx_event_t *ev)
+{
+    ngx_connection_t          *c;
+    ngx_http_request_t        *r;
+    ngx_http_guardrail_out_t  *out;
+
+    out = ev->data;
+    r = out->request;
+    c = r->connection;
+
+    if (ngx_http_guardrail_run(out) == NGX_OK) {
+        ngx_http_finalize_request(r, ngx_http_guardrail_send(r, out));
+        ngx_http_run_posted_requests(c);
+    }
+}
+
+
+static void
+ngx_http_guardrail_stop(void *data)
+{
+    ngx_http_guardrail_out_t *out = data;
+
+    if (out->event.posted) {
+        ngx_delete_posted_event(&out->event);
+    }
 }
 
 
@@ -295,6 +369,7 @@ ngx_http_guardrail_room(ngx_http_guardrail_out_t *out, size_t size)
     ngx_chain_t  *cl;
 
     b = out->buf;
+    out->written += size;
 
     if (b && (size_t) (out->f.end - out->f.pos) >= size) {
         return &out->f;
@@ -404,7 +479,8 @@ ngx_http_guardrail_make_nonce(ngx_http_request_t *r, u_char *nonce)
 
 
 static ngx_int_t
-ngx_http_guardrail_add_policy(ngx_http_request_t *r, ngx_str_t *nonce)
+ngx_http_guardrail_add_policy(ngx_http_request_t *r,
+    ngx_http_guardrail_out_t *out)
 {
     u_char            *p;
     ngx_str_t          value;
@@ -412,21 +488,27 @@ ngx_http_guardrail_add_policy(ngx_http_request_t *r, ngx_str_t *nonce)
     static ngx_str_t   name = ngx_string("Content-Security-Policy");
     static const char  policy[] = NGX_HTTP_GUARDRAIL_PAGE_CSP("%V");
 
-    p = ngx_pnalloc(r->pool, sizeof(policy) + 2 * nonce->len);
+    p = ngx_pnalloc(r->pool, sizeof(policy) + 3 * NGX_HTTP_GUARDRAIL_NONCE);
     if (p == NULL) {
         return NGX_ERROR;
     }
 
-    value.data = p;
-    value.len = (size_t) (ngx_sprintf(p, policy, nonce, nonce) - p);
+    out->nonce.data = p;
+    out->nonce.len = NGX_HTTP_GUARDRAIL_NONCE;
+
+    ngx_http_guardrail_make_nonce(r, p);
+
+    value.data = p + NGX_HTTP_GUARDRAIL_NONCE;
+    value.len = (size_t) (ngx_sprintf(value.data, policy, &out->nonce,
+                                      &out->nonce)
+                          - value.data);
 
     return ngx_http_guardrail_add_header(r, &name, &value);
 }
 
 
 static ngx_int_t
-ngx_http_guardrail_send(ngx_http_request_t *r, ngx_http_guardrail_out_t *out,
-    ngx_uint_t media)
+ngx_http_guardrail_send(ngx_http_request_t *r, ngx_http_guardrail_out_t *out)
 {
     off_t         length;
     ngx_int_t     rc;
@@ -467,12 +549,12 @@ ngx_http_guardrail_send(ngx_http_request_t *r, ngx_http_guardrail_out_t *out,
 
     r->headers_out.status = NGX_HTTP_OK;
     r->headers_out.content_length_n = length;
-    r->headers_out.content_type = ngx_http_guardrail_types[media];
+    r->headers_out.content_type = ngx_http_guardrail_types[out->media];
 
     /* without its parameters: no charset is added then */
 
     r->headers_out.content_type_len = strcspn(
-                             (char *) ngx_http_guardrail_types[media].data,
+                             (char *) ngx_http_guardrail_types[out->media].data,
                              ";");
     r->headers_out.content_type_lowcase = NULL;
 

@@ -7,6 +7,7 @@
  *   status_conf        the directive
  *   status             the handler: what is asked for, headers
  *   status_json        JSON
+ *   status_limits      ... the limits in force, and what they could be
  *   status_prometheus  Prometheus' text format, and OpenMetrics
  *   status_html        the page
  */
@@ -19,9 +20,20 @@
 #include "ngx_http_guardrail_module.h"
 
 
-/* the answer while it is written: buffers of the request's pool */
+/*
+ * The answer while it is written: buffers of the request's pool.  It is
+ * written in steps, of one location or zone each, so that a configuration
+ * with a thousand of them does not hold the worker: section and index tell
+ * the next step.
+ */
 
-typedef struct {
+typedef struct ngx_http_guardrail_out_s  ngx_http_guardrail_out_t;
+
+/* NGX_OK: all is written; NGX_AGAIN: there is more */
+
+typedef ngx_int_t (*ngx_http_guardrail_step_pt)(ngx_http_guardrail_out_t *out);
+
+struct ngx_http_guardrail_out_s {
     ngx_http_request_t               *request;
     ngx_http_guardrail_main_conf_t   *gmcf;
     ngx_chain_t                      *chain;
@@ -30,8 +42,16 @@ typedef struct {
     ngx_uint_t                        failed;       /* no memory */
     ngx_uint_t                        comma;        /* before what comes */
     ngx_uint_t                        openmetrics;
+    ngx_str_t                         nonce;        /* of HTML */
     guardrail_fmt_t                   f;
-} ngx_http_guardrail_out_t;
+
+    ngx_http_guardrail_step_pt        step;
+    ngx_uint_t                        section;
+    ngx_uint_t                        index;
+    size_t                            written;      /* in this pass */
+    ngx_uint_t                        media;
+    ngx_event_t                       event;
+};
 
 
 /*
@@ -73,10 +93,38 @@ ngx_uint_t ngx_http_guardrail_is_shown(ngx_http_guardrail_out_t *out,
 
 ngx_int_t ngx_http_guardrail_status_handler(ngx_http_request_t *r);
 
-void ngx_http_guardrail_write_json(ngx_http_guardrail_out_t *out);
-void ngx_http_guardrail_write_prometheus(ngx_http_guardrail_out_t *out);
-void ngx_http_guardrail_write_html(ngx_http_guardrail_out_t *out,
-    ngx_str_t *nonce);
+
+/* JSON: commas come by themselves */
+
+void ngx_http_guardrail_json_open(ngx_http_guardrail_out_t *out,
+    const char *bracket);
+void ngx_http_guardrail_json_close(ngx_http_guardrail_out_t *out,
+    const char *bracket);
+
+/* the name of a member, whose value comes next */
+
+void ngx_http_guardrail_json_name(ngx_http_guardrail_out_t *out,
+    const char *name);
+
+/* members; a limit is null where there is none */
+
+void ngx_http_guardrail_json_string(ngx_http_guardrail_out_t *out,
+    const char *name, ngx_str_t *value);
+void ngx_http_guardrail_json_text(ngx_http_guardrail_out_t *out,
+    const char *name, const char *value);
+void ngx_http_guardrail_json_u64(ngx_http_guardrail_out_t *out,
+    const char *name, uint64_t value);
+void ngx_http_guardrail_json_limit(ngx_http_guardrail_out_t *out,
+    const char *name, uint64_t value);
+
+ngx_int_t ngx_http_guardrail_step_json(ngx_http_guardrail_out_t *out);
+void ngx_http_guardrail_write_limits(ngx_http_guardrail_out_t *out,
+    ngx_http_guardrail_where_t *where);
+void ngx_http_guardrail_write_suggestions(ngx_http_guardrail_out_t *out,
+    ngx_http_guardrail_series_t *series, ngx_http_guardrail_counters_t *c);
+
+ngx_int_t ngx_http_guardrail_step_prometheus(ngx_http_guardrail_out_t *out);
+ngx_int_t ngx_http_guardrail_step_html(ngx_http_guardrail_out_t *out);
 
 
 #endif /* NGX_HTTP_GUARDRAIL_STATUS_H */

@@ -11,15 +11,28 @@
 #include "ngx_http_guardrail_page.h"
 
 
-static void ngx_http_guardrail_write_tables(ngx_http_guardrail_out_t *out);
-static void ngx_http_guardrail_request_rows(ngx_http_guardrail_out_t *out);
-static void ngx_http_guardrail_refusal_rows(ngx_http_guardrail_out_t *out);
+/* rows for each series; heads end with NULL */
+
+typedef struct {
+    const char   *caption;
+    const char  **heads;
+    void        (*write)(ngx_http_guardrail_out_t *out,
+                 ngx_http_guardrail_series_t *series);
+} ngx_http_guardrail_table_t;
+
+
+static ngx_int_t ngx_http_guardrail_step_tables(
+    ngx_http_guardrail_out_t *out);
+static void ngx_http_guardrail_request_rows(ngx_http_guardrail_out_t *out,
+    ngx_http_guardrail_series_t *series);
+static void ngx_http_guardrail_refusal_rows(ngx_http_guardrail_out_t *out,
+    ngx_http_guardrail_series_t *series);
 static void ngx_http_guardrail_refusal_row(ngx_http_guardrail_out_t *out,
     ngx_str_t *location, ngx_uint_t verdict, const char *reason, uint64_t n);
-static void ngx_http_guardrail_measure_rows(ngx_http_guardrail_out_t *out);
+static void ngx_http_guardrail_measure_rows(ngx_http_guardrail_out_t *out,
+    ngx_http_guardrail_series_t *series);
 static void ngx_http_guardrail_begin_table(ngx_http_guardrail_out_t *out,
-    const char *caption, const char **heads);
-static void ngx_http_guardrail_end_table(ngx_http_guardrail_out_t *out);
+    const ngx_http_guardrail_table_t *table);
 static void ngx_http_guardrail_begin_row(ngx_http_guardrail_out_t *out,
     ngx_str_t *name);
 static void ngx_http_guardrail_cell(ngx_http_guardrail_out_t *out,
@@ -30,125 +43,167 @@ static void ngx_http_guardrail_cell_stat(ngx_http_guardrail_out_t *out,
     ngx_uint_t stat, uint64_t value);
 
 
-void
-ngx_http_guardrail_write_html(ngx_http_guardrail_out_t *out, ngx_str_t *nonce)
+static const char  *ngx_http_guardrail_request_heads[] = {
+    "Location", "Passed", "Refused", "Would be refused", "Aborted", "Off",
+    NULL
+};
+
+
+static const char  *ngx_http_guardrail_refusal_heads[] = {
+    "Location", "Verdict", "Reason", "Requests", NULL
+};
+
+
+static const char  *ngx_http_guardrail_measure_heads[] = {
+    "Location", "Measure", "Requests", "Median", "99 %", "Largest", NULL
+};
+
+
+static const ngx_http_guardrail_table_t  ngx_http_guardrail_tables[] = {
+
+    { "Requests", ngx_http_guardrail_request_heads,
+      ngx_http_guardrail_request_rows },
+
+    { "Refusals", ngx_http_guardrail_refusal_heads,
+      ngx_http_guardrail_refusal_rows },
+
+    { "Bodies", ngx_http_guardrail_measure_heads,
+      ngx_http_guardrail_measure_rows },
+
+    { NULL, NULL, NULL }
+};
+
+
+/* a piece of the page, or a step of the tables in it */
+
+ngx_int_t
+ngx_http_guardrail_step_html(ngx_http_guardrail_out_t *out)
 {
-    ngx_uint_t                              i;
     guardrail_fmt_t                        *f;
     const ngx_http_guardrail_page_piece_t  *piece;
 
-    for (i = 0; i < ngx_http_guardrail_page_pieces; i++) {
-        piece = &ngx_http_guardrail_page[i];
-
-        switch (piece->kind) {
-
-        case NGX_HTTP_GUARDRAIL_PAGE_NONCE:
-            f = ngx_http_guardrail_room(out, nonce->len);
-            guardrail_fmt_raw(f, (char *) nonce->data, nonce->len);
-            break;
-
-        case NGX_HTTP_GUARDRAIL_PAGE_TABLES:
-            ngx_http_guardrail_write_tables(out);
-            break;
-
-        default: /* NGX_HTTP_GUARDRAIL_PAGE_TEXT */
-            f = ngx_http_guardrail_room(out, piece->len);
-            guardrail_fmt_raw(f, (const char *) piece->data, piece->len);
-        }
+    if (out->section == ngx_http_guardrail_page_pieces) {
+        return NGX_OK;
     }
+
+    piece = &ngx_http_guardrail_page[out->section];
+
+    switch (piece->kind) {
+
+    case NGX_HTTP_GUARDRAIL_PAGE_NONCE:
+        f = ngx_http_guardrail_room(out, out->nonce.len);
+        guardrail_fmt_raw(f, (char *) out->nonce.data, out->nonce.len);
+        break;
+
+    case NGX_HTTP_GUARDRAIL_PAGE_TABLES:
+
+        if (ngx_http_guardrail_step_tables(out) != NGX_OK) {
+            return NGX_AGAIN;
+        }
+
+        break;
+
+    default: /* NGX_HTTP_GUARDRAIL_PAGE_TEXT */
+        f = ngx_http_guardrail_room(out, piece->len);
+        guardrail_fmt_raw(f, (const char *) piece->data, piece->len);
+    }
+
+    out->section++;
+
+    return NGX_AGAIN;
 }
 
 
-static void
-ngx_http_guardrail_write_tables(ngx_http_guardrail_out_t *out)
+/* the beginning of a table, the rows of each series, its end */
+
+static ngx_int_t
+ngx_http_guardrail_step_tables(ngx_http_guardrail_out_t *out)
 {
-    static const char  *requests[] = {
-        "Location", "Passed", "Refused", "Would be refused", "Aborted", "Off",
-        NULL
-    };
+    ngx_uint_t                         n, row;
+    ngx_http_guardrail_series_t      **series;
+    const ngx_http_guardrail_table_t  *table;
 
-    static const char  *refusals[] = {
-        "Location", "Verdict", "Reason", "Requests", NULL
-    };
+    n = out->gmcf->series.nelts + 2;
 
-    static const char  *measures[] = {
-        "Location", "Measure", "Requests", "Median", "99 %", "Largest", NULL
-    };
+    table = &ngx_http_guardrail_tables[out->index / n];
+    row = out->index % n;
 
-    ngx_http_guardrail_begin_table(out, "Requests", requests);
-    ngx_http_guardrail_request_rows(out);
-    ngx_http_guardrail_end_table(out);
+    if (table->caption == NULL) {
+        return NGX_OK;
+    }
 
-    ngx_http_guardrail_begin_table(out, "Refusals", refusals);
-    ngx_http_guardrail_refusal_rows(out);
-    ngx_http_guardrail_end_table(out);
+    out->index++;
 
-    ngx_http_guardrail_begin_table(out, "Bodies", measures);
-    ngx_http_guardrail_measure_rows(out);
-    ngx_http_guardrail_end_table(out);
+    if (row == 0) {
+        ngx_http_guardrail_begin_table(out, table);
+
+    } else if (row == n - 1) {
+        ngx_http_guardrail_put(out, "</tbody>\n</table>\n");
+
+    } else {
+        series = out->gmcf->series.elts;
+        table->write(out, series[row - 1]);
+    }
+
+    return NGX_AGAIN;
 }
 
 
 static void
-ngx_http_guardrail_request_rows(ngx_http_guardrail_out_t *out)
+ngx_http_guardrail_request_rows(ngx_http_guardrail_out_t *out,
+    ngx_http_guardrail_series_t *series)
 {
     ngx_uint_t                      i;
     ngx_http_guardrail_counters_t  *c;
-    ngx_http_guardrail_series_t   **series;
+
+    static const ngx_http_guardrail_verdict_e  order[] = {
+        ngx_http_guardrail_verdict_pass,
+        ngx_http_guardrail_verdict_reject,
+        ngx_http_guardrail_verdict_would,
+        ngx_http_guardrail_verdict_aborted,
+        ngx_http_guardrail_verdict_off
+    };
+
+    if (!ngx_http_guardrail_is_shown(out, series)) {
+        return;
+    }
 
     c = &ngx_http_guardrail_sum;
-    series = out->gmcf->series.elts;
 
-    for (i = 0; i < out->gmcf->series.nelts; i++) {
+    (void) ngx_http_guardrail_sum_counters(out->gmcf->stats, series, c);
 
-        if (!ngx_http_guardrail_is_shown(out, series[i])) {
-            continue;
-        }
+    ngx_http_guardrail_begin_row(out, &series->label);
 
-        (void) ngx_http_guardrail_sum_counters(out->gmcf->stats, series[i], c);
-
-        ngx_http_guardrail_begin_row(out, &series[i]->label);
-        ngx_http_guardrail_cell_u64(out,
-                          c->requests[ngx_http_guardrail_verdict_pass]);
-        ngx_http_guardrail_cell_u64(out,
-                          c->requests[ngx_http_guardrail_verdict_reject]);
-        ngx_http_guardrail_cell_u64(out,
-                          c->requests[ngx_http_guardrail_verdict_would]);
-        ngx_http_guardrail_cell_u64(out,
-                          c->requests[ngx_http_guardrail_verdict_aborted]);
-        ngx_http_guardrail_cell_u64(out,
-                          c->requests[ngx_http_guardrail_verdict_off]);
-        ngx_http_guardrail_put(out, "</tr>\n");
+    for (i = 0; i < NGX_HTTP_GUARDRAIL_VERDICTS; i++) {
+        ngx_http_guardrail_cell_u64(out, c->requests[order[i]]);
     }
+
+    ngx_http_guardrail_put(out, "</tr>\n");
 }
 
 
 static void
-ngx_http_guardrail_refusal_rows(ngx_http_guardrail_out_t *out)
+ngx_http_guardrail_refusal_rows(ngx_http_guardrail_out_t *out,
+    ngx_http_guardrail_series_t *series)
 {
-    ngx_uint_t                      i, j;
+    ngx_uint_t                      i;
     ngx_http_guardrail_counters_t  *c;
-    ngx_http_guardrail_series_t   **series;
 
     c = &ngx_http_guardrail_sum;
-    series = out->gmcf->series.elts;
 
-    for (i = 0; i < out->gmcf->series.nelts; i++) {
+    if (!ngx_http_guardrail_sum_counters(out->gmcf->stats, series, c)) {
+        return;
+    }
 
-        if (!ngx_http_guardrail_sum_counters(out->gmcf->stats, series[i], c)) {
-            continue;
-        }
-
-        for (j = 0; j < GUARDRAIL_RC_MAX; j++) {
-            ngx_http_guardrail_refusal_row(out, &series[i]->label,
-                                           ngx_http_guardrail_verdict_reject,
-                                           guardrail_rc_info(j)->name,
-                                           c->rejected[j]);
-            ngx_http_guardrail_refusal_row(out, &series[i]->label,
-                                           ngx_http_guardrail_verdict_would,
-                                           guardrail_rc_info(j)->name,
-                                           c->would[j]);
-        }
+    for (i = 0; i < GUARDRAIL_RC_MAX; i++) {
+        ngx_http_guardrail_refusal_row(out, &series->label,
+                                       ngx_http_guardrail_verdict_reject,
+                                       guardrail_rc_info(i)->name,
+                                       c->rejected[i]);
+        ngx_http_guardrail_refusal_row(out, &series->label,
+                                       ngx_http_guardrail_verdict_would,
+                                       guardrail_rc_info(i)->name,
+                                       c->would[i]);
     }
 }
 
@@ -170,62 +225,50 @@ ngx_http_guardrail_refusal_row(ngx_http_guardrail_out_t *out,
 
 
 static void
-ngx_http_guardrail_measure_rows(ngx_http_guardrail_out_t *out)
+ngx_http_guardrail_measure_rows(ngx_http_guardrail_out_t *out,
+    ngx_http_guardrail_series_t *series)
 {
-    ngx_uint_t                     i, j;
-    guardrail_histogram_t         *h;
-    ngx_http_guardrail_series_t  **series;
+    ngx_uint_t              i;
+    guardrail_histogram_t  *h;
 
-    series = out->gmcf->series.elts;
+    for (i = 0; i < NGX_HTTP_GUARDRAIL_STATS; i++) {
+        h = &ngx_http_guardrail_sum.histograms[i];
 
-    for (i = 0; i < out->gmcf->series.nelts; i++) {
-
-        for (j = 0; j < NGX_HTTP_GUARDRAIL_STATS; j++) {
-            h = &ngx_http_guardrail_sum.histograms[j];
-
-            if (!ngx_http_guardrail_sum_histogram(out->gmcf->stats, series[i],
-                                                  j, h))
-            {
-                continue;
-            }
-
-            ngx_http_guardrail_begin_row(out, &series[i]->label);
-            ngx_http_guardrail_cell(out,
-                                    ngx_http_guardrail_stat_infos[j].name);
-            ngx_http_guardrail_cell_u64(out, guardrail_histogram_count(h));
-            ngx_http_guardrail_cell_stat(out, j,
-                                     guardrail_histogram_quantile(h, 500));
-            ngx_http_guardrail_cell_stat(out, j,
-                                     guardrail_histogram_quantile(h, 990));
-            ngx_http_guardrail_cell_stat(out, j, h->max);
-            ngx_http_guardrail_put(out, "</tr>\n");
+        if (!ngx_http_guardrail_sum_histogram(out->gmcf->stats, series, i, h))
+        {
+            continue;
         }
+
+        ngx_http_guardrail_begin_row(out, &series->label);
+        ngx_http_guardrail_cell(out, ngx_http_guardrail_stat_infos[i].name);
+        ngx_http_guardrail_cell_u64(out, guardrail_histogram_count(h));
+        ngx_http_guardrail_cell_stat(out, i,
+                                     guardrail_histogram_quantile(h, 500));
+        ngx_http_guardrail_cell_stat(out, i,
+                                     guardrail_histogram_quantile(h, 990));
+        ngx_http_guardrail_cell_stat(out, i, h->max);
+        ngx_http_guardrail_put(out, "</tr>\n");
     }
 }
 
 
 static void
 ngx_http_guardrail_begin_table(ngx_http_guardrail_out_t *out,
-    const char *caption, const char **heads)
+    const ngx_http_guardrail_table_t *table)
 {
+    const char  **head;
+
     ngx_http_guardrail_put(out, "<table>\n<caption>");
-    ngx_http_guardrail_put(out, caption);
+    ngx_http_guardrail_put(out, table->caption);
     ngx_http_guardrail_put(out, "</caption>\n<thead><tr>");
 
-    for ( /* void */ ; *heads; heads++) {
+    for (head = table->heads; *head; head++) {
         ngx_http_guardrail_put(out, "<th scope=\"col\">");
-        ngx_http_guardrail_put(out, *heads);
+        ngx_http_guardrail_put(out, *head);
         ngx_http_guardrail_put(out, "</th>");
     }
 
     ngx_http_guardrail_put(out, "</tr></thead>\n<tbody>\n");
-}
-
-
-static void
-ngx_http_guardrail_end_table(ngx_http_guardrail_out_t *out)
-{
-    ngx_http_guardrail_put(out, "</tbody>\n</table>\n");
 }
 
 

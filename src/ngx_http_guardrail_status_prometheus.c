@@ -30,12 +30,21 @@ typedef struct {
 } ngx_http_guardrail_bound_t;
 
 
-typedef struct {
+typedef struct ngx_http_guardrail_section_s  ngx_http_guardrail_section_t;
+
+/* a family of metrics with a label for each location */
+
+struct ngx_http_guardrail_section_s {
     const char                       *name;
     const char                       *help;
+    ngx_http_guardrail_type_e         type;
     ngx_uint_t                        stat;
     const ngx_http_guardrail_bound_t *bounds;
-} ngx_http_guardrail_family_t;
+
+    void                            (*write)(ngx_http_guardrail_out_t *out,
+                                     ngx_http_guardrail_series_t *series,
+                                     const ngx_http_guardrail_section_t *s);
+};
 
 
 static void ngx_http_guardrail_head(ngx_http_guardrail_out_t *out,
@@ -46,16 +55,17 @@ static void ngx_http_guardrail_sample(ngx_http_guardrail_out_t *out,
     const char *name, const char *suffix);
 static void ngx_http_guardrail_end_sample(ngx_http_guardrail_out_t *out,
     uint64_t value);
-static void ngx_http_guardrail_write_requests(ngx_http_guardrail_out_t *out);
+static void ngx_http_guardrail_write_requests(ngx_http_guardrail_out_t *out,
+    ngx_http_guardrail_series_t *series,
+    const ngx_http_guardrail_section_t *section);
 static void ngx_http_guardrail_request(ngx_http_guardrail_out_t *out,
     ngx_str_t *location, ngx_uint_t verdict, const char *reason, uint64_t n);
 static void ngx_http_guardrail_write_sum(ngx_http_guardrail_out_t *out,
-    const char *name, const char *help, ngx_uint_t stat);
-static void ngx_http_guardrail_write_family(ngx_http_guardrail_out_t *out,
-    const ngx_http_guardrail_family_t *family);
+    ngx_http_guardrail_series_t *series,
+    const ngx_http_guardrail_section_t *section);
 static void ngx_http_guardrail_write_buckets(ngx_http_guardrail_out_t *out,
-    const ngx_http_guardrail_family_t *family, ngx_str_t *location,
-    guardrail_histogram_t *h);
+    ngx_http_guardrail_series_t *series,
+    const ngx_http_guardrail_section_t *section);
 static void ngx_http_guardrail_write_process(ngx_http_guardrail_out_t *out);
 
 
@@ -131,37 +141,64 @@ static const ngx_http_guardrail_bound_t  ngx_http_guardrail_seconds[] = {
 };
 
 
-static const ngx_http_guardrail_family_t  ngx_http_guardrail_families[] = {
+static const ngx_http_guardrail_section_t  ngx_http_guardrail_sections[] = {
+
+    { "guardrail_requests",
+      "Requests, by what became of them.",
+      ngx_http_guardrail_counter, 0, NULL,
+      ngx_http_guardrail_write_requests },
+
+    { "guardrail_body_bytes",
+      "Bytes of request bodies on the wire.",
+      ngx_http_guardrail_counter, ngx_http_guardrail_stat_body, NULL,
+      ngx_http_guardrail_write_sum },
+
+    { "guardrail_decoded_bytes",
+      "Bytes of request bodies after their content coding was removed.",
+      ngx_http_guardrail_counter, ngx_http_guardrail_stat_decoded, NULL,
+      ngx_http_guardrail_write_sum },
+
+    { "guardrail_records",
+      "Records of request bodies.",
+      ngx_http_guardrail_counter, ngx_http_guardrail_stat_records, NULL,
+      ngx_http_guardrail_write_sum },
 
     { "guardrail_request_body_bytes",
       "Bytes of a request body on the wire.",
-      ngx_http_guardrail_stat_body, ngx_http_guardrail_bytes },
+      ngx_http_guardrail_histogram, ngx_http_guardrail_stat_body,
+      ngx_http_guardrail_bytes, ngx_http_guardrail_write_buckets },
 
     { "guardrail_request_decoded_bytes",
       "Bytes of a request body after its content coding was removed.",
-      ngx_http_guardrail_stat_decoded, ngx_http_guardrail_bytes },
+      ngx_http_guardrail_histogram, ngx_http_guardrail_stat_decoded,
+      ngx_http_guardrail_bytes, ngx_http_guardrail_write_buckets },
 
     { "guardrail_request_expansion_ratio",
       "Decoded bytes to bytes on the wire, of bodies with a content coding.",
-      ngx_http_guardrail_stat_ratio, ngx_http_guardrail_ratios },
+      ngx_http_guardrail_histogram, ngx_http_guardrail_stat_ratio,
+      ngx_http_guardrail_ratios, ngx_http_guardrail_write_buckets },
 
     { "guardrail_request_records",
       "Records of a request body.",
-      ngx_http_guardrail_stat_records, ngx_http_guardrail_counts },
+      ngx_http_guardrail_histogram, ngx_http_guardrail_stat_records,
+      ngx_http_guardrail_counts, ngx_http_guardrail_write_buckets },
 
     { "guardrail_request_largest_record_bytes",
       "Bytes of the largest record of a request body.",
-      ngx_http_guardrail_stat_largest, ngx_http_guardrail_bytes },
+      ngx_http_guardrail_histogram, ngx_http_guardrail_stat_largest,
+      ngx_http_guardrail_bytes, ngx_http_guardrail_write_buckets },
 
     { "guardrail_request_memory_estimate_bytes",
       "Memory that a backend is estimated to need for a request body.",
-      ngx_http_guardrail_stat_memory, ngx_http_guardrail_bytes },
+      ngx_http_guardrail_histogram, ngx_http_guardrail_stat_memory,
+      ngx_http_guardrail_bytes, ngx_http_guardrail_write_buckets },
 
     { "guardrail_request_queue_wait_seconds",
       "Time that a request waited for a level, of those that waited.",
-      ngx_http_guardrail_stat_queue, ngx_http_guardrail_seconds },
+      ngx_http_guardrail_histogram, ngx_http_guardrail_stat_queue,
+      ngx_http_guardrail_seconds, ngx_http_guardrail_write_buckets },
 
-    { NULL, NULL, 0, NULL }
+    { NULL, NULL, 0, 0, NULL, NULL }
 };
 
 
@@ -232,81 +269,79 @@ ngx_http_guardrail_end_sample(ngx_http_guardrail_out_t *out, uint64_t value)
 }
 
 
-void
-ngx_http_guardrail_write_prometheus(ngx_http_guardrail_out_t *out)
+ngx_int_t
+ngx_http_guardrail_step_prometheus(ngx_http_guardrail_out_t *out)
 {
-    const ngx_http_guardrail_family_t  *family;
+    const ngx_http_guardrail_section_t  *section;
+    ngx_http_guardrail_series_t        **series;
 
-    ngx_http_guardrail_write_requests(out);
+    section = &ngx_http_guardrail_sections[out->section];
 
-    ngx_http_guardrail_write_sum(out, "guardrail_body_bytes",
-                        "Bytes of request bodies on the wire.",
-                        ngx_http_guardrail_stat_body);
-    ngx_http_guardrail_write_sum(out, "guardrail_decoded_bytes",
-                        "Bytes of request bodies after their content coding "
-                        "was removed.",
-                        ngx_http_guardrail_stat_decoded);
-    ngx_http_guardrail_write_sum(out, "guardrail_records",
-                        "Records of request bodies.",
-                        ngx_http_guardrail_stat_records);
+    if (section->name == NULL) {
+        ngx_http_guardrail_write_process(out);
 
-    for (family = ngx_http_guardrail_families; family->name; family++) {
-        ngx_http_guardrail_write_family(out, family);
+        if (out->openmetrics) {
+            ngx_http_guardrail_put(out, "# EOF\n");
+        }
+
+        return NGX_OK;
     }
 
-    ngx_http_guardrail_write_process(out);
-
-    if (out->openmetrics) {
-        ngx_http_guardrail_put(out, "# EOF\n");
+    if (out->index == 0) {
+        ngx_http_guardrail_head(out, section->name, section->type,
+                                section->help);
     }
+
+    if (out->index < out->gmcf->series.nelts) {
+        series = out->gmcf->series.elts;
+        section->write(out, series[out->index++], section);
+
+    } else {
+        out->section++;
+        out->index = 0;
+    }
+
+    return NGX_AGAIN;
 }
 
 
 static void
-ngx_http_guardrail_write_requests(ngx_http_guardrail_out_t *out)
+ngx_http_guardrail_write_requests(ngx_http_guardrail_out_t *out,
+    ngx_http_guardrail_series_t *series,
+    const ngx_http_guardrail_section_t *section)
 {
-    ngx_uint_t                      i, j;
+    ngx_uint_t                      i;
     ngx_http_guardrail_counters_t  *c;
-    ngx_http_guardrail_series_t   **series;
-
-    ngx_http_guardrail_head(out, "guardrail_requests",
-                            ngx_http_guardrail_counter,
-                            "Requests, by what became of them.");
 
     c = &ngx_http_guardrail_sum;
-    series = out->gmcf->series.elts;
 
-    for (i = 0; i < out->gmcf->series.nelts; i++) {
+    if (!ngx_http_guardrail_sum_counters(out->gmcf->stats, series, c)) {
+        return;
+    }
 
-        if (!ngx_http_guardrail_sum_counters(out->gmcf->stats, series[i], c)) {
-            continue;
-        }
-
-        ngx_http_guardrail_request(out, &series[i]->label,
+    ngx_http_guardrail_request(out, &series->label,
                         ngx_http_guardrail_verdict_off, "",
                         c->requests[ngx_http_guardrail_verdict_off]);
-        ngx_http_guardrail_request(out, &series[i]->label,
+    ngx_http_guardrail_request(out, &series->label,
                         ngx_http_guardrail_verdict_pass, "",
                         c->requests[ngx_http_guardrail_verdict_pass]);
 
-        for (j = 0; j < GUARDRAIL_RC_MAX; j++) {
-            ngx_http_guardrail_request(out, &series[i]->label,
-                                       ngx_http_guardrail_verdict_reject,
-                                       guardrail_rc_info(j)->name,
-                                       c->rejected[j]);
-        }
+    for (i = 0; i < GUARDRAIL_RC_MAX; i++) {
+        ngx_http_guardrail_request(out, &series->label,
+                                   ngx_http_guardrail_verdict_reject,
+                                   guardrail_rc_info(i)->name,
+                                   c->rejected[i]);
+    }
 
-        for (j = 0; j < GUARDRAIL_RC_MAX; j++) {
-            ngx_http_guardrail_request(out, &series[i]->label,
-                                       ngx_http_guardrail_verdict_would,
-                                       guardrail_rc_info(j)->name,
-                                       c->would[j]);
-        }
+    for (i = 0; i < GUARDRAIL_RC_MAX; i++) {
+        ngx_http_guardrail_request(out, &series->label,
+                                   ngx_http_guardrail_verdict_would,
+                                   guardrail_rc_info(i)->name, c->would[i]);
+    }
 
-        ngx_http_guardrail_request(out, &series[i]->label,
+    ngx_http_guardrail_request(out, &series->label,
                         ngx_http_guardrail_verdict_aborted, "client_gone",
                         c->requests[ngx_http_guardrail_verdict_aborted]);
-    }
 }
 
 
@@ -330,95 +365,68 @@ ngx_http_guardrail_request(ngx_http_guardrail_out_t *out, ngx_str_t *location,
 
 
 static void
-ngx_http_guardrail_write_sum(ngx_http_guardrail_out_t *out, const char *name,
-    const char *help, ngx_uint_t stat)
+ngx_http_guardrail_write_sum(ngx_http_guardrail_out_t *out,
+    ngx_http_guardrail_series_t *series,
+    const ngx_http_guardrail_section_t *section)
 {
-    ngx_uint_t                     i;
-    guardrail_histogram_t         *h;
-    ngx_http_guardrail_series_t  **series;
+    guardrail_histogram_t  *h;
 
-    ngx_http_guardrail_head(out, name, ngx_http_guardrail_counter, help);
+    h = &ngx_http_guardrail_sum.histograms[section->stat];
 
-    h = &ngx_http_guardrail_sum.histograms[stat];
-    series = out->gmcf->series.elts;
-
-    for (i = 0; i < out->gmcf->series.nelts; i++) {
-
-        if (ngx_http_guardrail_sum_histogram(out->gmcf->stats, series[i],
-                                             stat, h))
-        {
-            ngx_http_guardrail_sample(out, name, "_total");
-            ngx_http_guardrail_label(out, "location", &series[i]->label);
-            ngx_http_guardrail_end_sample(out, h->sum);
-        }
-    }
-}
-
-
-static void
-ngx_http_guardrail_write_family(ngx_http_guardrail_out_t *out,
-    const ngx_http_guardrail_family_t *family)
-{
-    ngx_uint_t                     i;
-    guardrail_histogram_t         *h;
-    ngx_http_guardrail_series_t  **series;
-
-    ngx_http_guardrail_head(out, family->name, ngx_http_guardrail_histogram,
-                            family->help);
-
-    h = &ngx_http_guardrail_sum.histograms[family->stat];
-    series = out->gmcf->series.elts;
-
-    for (i = 0; i < out->gmcf->series.nelts; i++) {
-
-        if (ngx_http_guardrail_sum_histogram(out->gmcf->stats, series[i],
-                                             family->stat, h))
-        {
-            ngx_http_guardrail_write_buckets(out, family, &series[i]->label,
-                                             h);
-        }
+    if (ngx_http_guardrail_sum_histogram(out->gmcf->stats, series,
+                                         section->stat, h))
+    {
+        ngx_http_guardrail_sample(out, section->name, "_total");
+        ngx_http_guardrail_label(out, "location", &series->label);
+        ngx_http_guardrail_end_sample(out, h->sum);
     }
 }
 
 
 static void
 ngx_http_guardrail_write_buckets(ngx_http_guardrail_out_t *out,
-    const ngx_http_guardrail_family_t *family, ngx_str_t *location,
-    guardrail_histogram_t *h)
+    ngx_http_guardrail_series_t *series,
+    const ngx_http_guardrail_section_t *section)
 {
-    uint64_t          count;
-    ngx_uint_t        i;
-    guardrail_fmt_t  *f;
+    ngx_uint_t              i;
+    guardrail_fmt_t        *f;
+    guardrail_histogram_t  *h;
 
-    for (i = 0; i < NGX_HTTP_GUARDRAIL_BOUNDS; i++) {
-        ngx_http_guardrail_sample(out, family->name, "_bucket");
-        ngx_http_guardrail_label(out, "location", location);
-        ngx_http_guardrail_put(out, ",le=\"");
-        ngx_http_guardrail_put(out, family->bounds[i].text);
-        ngx_http_guardrail_put(out, "\"");
-        ngx_http_guardrail_end_sample(out,
-                    guardrail_histogram_upto(h, family->bounds[i].value));
+    h = &ngx_http_guardrail_sum.histograms[section->stat];
+
+    if (!ngx_http_guardrail_sum_histogram(out->gmcf->stats, series,
+                                          section->stat, h))
+    {
+        return;
     }
 
-    count = guardrail_histogram_count(h);
+    for (i = 0; i < NGX_HTTP_GUARDRAIL_BOUNDS; i++) {
+        ngx_http_guardrail_sample(out, section->name, "_bucket");
+        ngx_http_guardrail_label(out, "location", &series->label);
+        ngx_http_guardrail_put(out, ",le=\"");
+        ngx_http_guardrail_put(out, section->bounds[i].text);
+        ngx_http_guardrail_put(out, "\"");
+        ngx_http_guardrail_end_sample(out,
+                    guardrail_histogram_upto(h, section->bounds[i].value));
+    }
 
-    ngx_http_guardrail_sample(out, family->name, "_bucket");
-    ngx_http_guardrail_label(out, "location", location);
+    ngx_http_guardrail_sample(out, section->name, "_bucket");
+    ngx_http_guardrail_label(out, "location", &series->label);
     ngx_http_guardrail_put(out, ",le=\"+Inf\"");
-    ngx_http_guardrail_end_sample(out, count);
+    ngx_http_guardrail_end_sample(out, guardrail_histogram_count(h));
 
-    ngx_http_guardrail_sample(out, family->name, "_sum");
-    ngx_http_guardrail_label(out, "location", location);
+    ngx_http_guardrail_sample(out, section->name, "_sum");
+    ngx_http_guardrail_label(out, "location", &series->label);
 
     f = ngx_http_guardrail_room(out, GUARDRAIL_FMT_NUMBER + 3);
 
     guardrail_fmt_text(f, "} ");
-    ngx_http_guardrail_fmt_stat(f, family->stat, h->sum);
+    ngx_http_guardrail_fmt_stat(f, section->stat, h->sum);
     guardrail_fmt_text(f, "\n");
 
-    ngx_http_guardrail_sample(out, family->name, "_count");
-    ngx_http_guardrail_label(out, "location", location);
-    ngx_http_guardrail_end_sample(out, count);
+    ngx_http_guardrail_sample(out, section->name, "_count");
+    ngx_http_guardrail_label(out, "location", &series->label);
+    ngx_http_guardrail_end_sample(out, guardrail_histogram_count(h));
 }
 
 

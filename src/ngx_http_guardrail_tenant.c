@@ -19,7 +19,7 @@
 
 /* a longer key is shown as its hash */
 
-#define NGX_HTTP_GUARDRAIL_SHOWN       64       /* bytes */
+#define NGX_HTTP_GUARDRAIL_SHOWN       GUARDRAIL_HEAVY_NAME
 
 #define NGX_HTTP_GUARDRAIL_MIN_SECRET  16       /* bytes */
 #define NGX_HTTP_GUARDRAIL_MAX_SECRET  65536
@@ -27,7 +27,6 @@
 
 static char *ngx_http_guardrail_compile_pattern(ngx_conf_t *cf,
     ngx_http_guardrail_tenant_t *tenant, ngx_str_t *pattern);
-static ngx_uint_t ngx_http_guardrail_is_secret(ngx_str_t *text);
 static ngx_uint_t ngx_http_guardrail_is_secret_name(u_char *name, size_t len);
 static void ngx_http_guardrail_match(ngx_http_request_t *r,
     ngx_http_guardrail_tenant_t *tenant, ngx_str_t *key);
@@ -200,9 +199,7 @@ ngx_http_guardrail_compile_pattern(ngx_conf_t *cf,
 }
 
 
-/* does a text with variables name one that carries a secret? */
-
-static ngx_uint_t
+ngx_uint_t
 ngx_http_guardrail_is_secret(ngx_str_t *text)
 {
     u_char  *p, *last, *name;
@@ -538,8 +535,7 @@ static ngx_int_t
 ngx_http_guardrail_show(ngx_http_request_t *r,
     ngx_http_guardrail_whose_t *whose, ngx_uint_t hidden)
 {
-    u_char      *p, *last;
-    ngx_uint_t   i;
+    u_char  *p, *last;
 
     /* "\\x00" of each byte at most, or 16 digits */
 
@@ -554,28 +550,38 @@ ngx_http_guardrail_show(ngx_http_request_t *r,
 
     if (hidden || whose->key.len > NGX_HTTP_GUARDRAIL_SHOWN) {
         last = ngx_sprintf(p, "%016xL", whose->hash[0]);
+        whose->hashed = 1;
 
     } else {
-
-        /* as in nginx's logs; no two keys look the same */
-
-        for (last = p, i = 0; i < whose->key.len; i++) {
-
-            if (whose->key.data[i] < ' ' || whose->key.data[i] > '~'
-                || whose->key.data[i] == '"' || whose->key.data[i] == '\\')
-            {
-                last = ngx_sprintf(last, "\\x%02Xd",
-                                   (ngx_uint_t) whose->key.data[i]);
-
-            } else {
-                *last++ = whose->key.data[i];
-            }
-        }
+        last = ngx_http_guardrail_escape(p, whose->key.data, whose->key.len);
     }
 
     whose->shown.len = (size_t) (last - p);
 
     return NGX_OK;
+}
+
+
+/* no two keys look the same */
+
+u_char *
+ngx_http_guardrail_escape(u_char *p, u_char *data, size_t len)
+{
+    size_t  i;
+
+    for (i = 0; i < len; i++) {
+
+        if (data[i] < ' ' || data[i] > '~' || data[i] == '"'
+            || data[i] == '\\')
+        {
+            p = ngx_sprintf(p, "\\x%02Xd", (ngx_uint_t) data[i]);
+
+        } else {
+            *p++ = data[i];
+        }
+    }
+
+    return p;
 }
 
 

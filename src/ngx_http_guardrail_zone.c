@@ -140,6 +140,7 @@ ngx_http_guardrail_set_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     key = zone->key.value;
 
     zone->constant = (zone->key.lengths == NULL);
+    zone->secret = ngx_http_guardrail_is_secret(&key);
     zone->tenant = (ngx_strcmp(key.data, "$guardrail_tenant") == 0
                     || ngx_strcmp(key.data, "${guardrail_tenant}") == 0);
 

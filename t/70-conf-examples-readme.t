@@ -14,10 +14,10 @@ use Guardrail::Test;
 my $t = Guardrail::Test->new;
 my $backend = $t->backend;
 
-my ($config, $quotas) = read_file(root . '/README.md')
+my ($config, $memory, $quotas) = read_file(root . '/README.md')
     =~ /^```nginx\n(.*?)^```$/gms;
 
-die "README.md has no two configurations\n" unless defined $quotas;
+die "README.md has no three configurations\n" unless defined $quotas;
 
 my $lines = () = $config =~ /\S.*\n/g;
 
@@ -65,6 +65,31 @@ is($backend->connections, 0, 'the backend was not contacted');
 
 ok($t->stop, 'stopped');
 
+# the limits of memory that it shows, and how much a body costs
+
+$t->start(http => "guardrail on; $memory", server => <<'SERVER');
+    location / {
+        guardrail_max_body 32m;
+        add_header Memory $guardrail_memory;
+        proxy_pass http://%%BACKEND%%;
+    }
+SERVER
+
+my $items = '[' . join(',', ('{"a":[0]}') x 100_000) . ']';
+my $r = $t->post('/', $items, type => 'application/json');
+
+is($r->status, 200, 'a million bytes of small objects');
+cmp_ok($r->header('Memory') / length $items, '>=', 28, 'cost 28 times as much');
+
+$items = '[' . join(',', ('{"a":[0]}') x 2_000_000) . ']';
+$r = $t->post('/', $items, type => 'application/json');
+
+is($r->json->{reason}, 'max_memory', 'twenty million are refused');
+is($t->post('/', '[' x 33, type => 'application/json')->json->{reason},
+   'json_depth', 'too deep');
+
+ok($t->stop, 'stopped');
+
 # the quotas that it shows
 
 $quotas =~ s{state=/var/lib/nginx/guardrail/}{state=%%DIR%%/}
@@ -77,7 +102,7 @@ $t->start(http => "guardrail on; $quotas", server => <<'SERVER');
     }
 SERVER
 
-my $r = $t->post('/', "{}\n", headers => ['X-Api-Key', 'acme-7c1f']);
+$r = $t->post('/', "{}\n", headers => ['X-Api-Key', 'acme-7c1f']);
 
 is($r->status, 200, 'a request under quotas');
 is($r->header('Tenant'), 'acme', 'its tenant');

@@ -4,9 +4,9 @@
  *
  * Charges of a zone: millions per second on one core, the median of several
  * runs.  Each is what a request costs that has one rate: a hash of its key of
- * 16 bytes, the lock, the entry, the verdict, the charge, the end of the
- * change, the lock again.  Keys are uniform and random, which is the worst
- * case: each request misses the cache.
+ * 16 bytes, the lock, the entry, the verdict, the charge, whether it is one
+ * of the heaviest, the end of the change, the lock again.  Keys are uniform
+ * and random, which is the worst case: each request misses the cache.
  */
 
 
@@ -19,6 +19,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
+#include "quota/guardrail_heavy.h"
 #include "quota/guardrail_rate.h"
 #include "quota/guardrail_siphash.h"
 
@@ -235,6 +236,8 @@ charge(guardrail_zone_t *z, uint64_t tenant, unsigned prefetch)
         == GUARDRAIL_RATE_ADMITTED)
     {
         guardrail_rate_charge_locked(z, e, &rate, now, 1);
+        guardrail_heavy_charged_locked(z, &key, name, sizeof(name), &rate, 1,
+                                       now);
         admitted++;
     }
 

@@ -33,6 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t size);
 static uint32_t next(void *data, uint32_t n);
 static void check(const char *wrong, size_t step);
 static const char *charge(zone_model_t *m, guardrail_zone_t *z);
+static const char *heaviest(guardrail_zone_t *z);
 
 
 static zone_block_t  b;
@@ -65,14 +66,18 @@ check(const char *wrong, size_t step)
 static const char *
 charge(zone_model_t *model, guardrail_zone_t *z)
 {
+    char                name[16];
     uint32_t            i;
     uint64_t            before, amount;
     guardrail_key_t     key;
     guardrail_rate_t    r;
     guardrail_entry_t  *e;
 
+    i = model->pick(model->data, 200);
+    (void) sprintf(name, "%u", i);
+
     memset(&key, 0, sizeof(key));
-    key.hash[0] = model->pick(model->data, 200) * 0x9e3779b97f4a7c15;
+    key.hash[0] = i * 0x9e3779b97f4a7c15;
     key.hash[1] = key.hash[0] ^ 0xc2b2ae3d27d4eb4f;
     key.entry = GUARDRAIL_ZONE_NONE;
 
@@ -106,6 +111,8 @@ charge(zone_model_t *model, guardrail_zone_t *z)
         }
 
         guardrail_rate_charge_locked(z, e, &r, model->now, amount);
+        guardrail_heavy_charged_locked(z, &key, (uint8_t *) name, strlen(name),
+                                       &r, amount, model->now);
     }
 
     guardrail_zone_commit(z);
@@ -113,6 +120,44 @@ charge(zone_model_t *model, guardrail_zone_t *z)
     for (i = 0; i < ZONE_KEYS - 1; i++) {
         if (model->entries[i]->hash[0] != (i + 1) * 0x9e3779b97f4a7c15) {
             return "a key that was in use is gone";
+        }
+    }
+
+    return heaviest(z);
+}
+
+
+/* a row is of a key that is there, by its own name, and no key has two */
+
+static const char *
+heaviest(guardrail_zone_t *z)
+{
+    char                    name[16];
+    uint32_t                i, k, n, from;
+    guardrail_heavy_copy_t  copies[ZONE_HEAVY];
+
+    for (from = 0, n = 0; from < z->n_heavy; /* void */ ) {
+        n += guardrail_heavy_copy_locked(z, &from, 5, copies + n);
+    }
+
+    for (i = 0; i < n; i++) {
+
+        for (k = 0; copies[i].hash[0] != k * 0x9e3779b97f4a7c15; k++) {
+            if (k == 200) {
+                return "a row of no key";
+            }
+        }
+
+        if (copies[i].len != (size_t) sprintf(name, "%u", k)
+            || memcmp(copies[i].name, name, copies[i].len) != 0)
+        {
+            return "a row of another name";
+        }
+
+        for (k = 0; k < i; k++) {
+            if (copies[k].hash[0] == copies[i].hash[0]) {
+                return "two rows of a key";
+            }
         }
     }
 

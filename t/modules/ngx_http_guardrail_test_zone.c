@@ -25,6 +25,7 @@
 
 #pragma weak ngx_http_guardrail_lock
 #pragma weak ngx_http_guardrail_unlock
+#pragma weak ngx_http_guardrail_zone_snapshot
 #pragma weak guardrail_level_check_locked
 #pragma weak guardrail_zone_points_set
 #pragma weak guardrail_zone_points_passed
@@ -37,6 +38,10 @@ static ngx_int_t ngx_http_test_zone_handler(ngx_http_request_t *r);
 static ngx_http_guardrail_zone_t *ngx_http_test_zone_find(ngx_str_t *name);
 static u_char *ngx_http_test_zone_print(u_char *p, u_char *last,
     ngx_http_guardrail_zone_t *zone);
+static u_char *ngx_http_test_zone_print_view(u_char *p, u_char *last,
+    ngx_http_guardrail_zone_t *zone, ngx_http_guardrail_zone_view_t *view);
+static u_char *ngx_http_test_zone_print_numbers(u_char *p, u_char *last,
+    const char *name, uint64_t *numbers, ngx_uint_t n);
 static ngx_int_t ngx_http_test_points_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_test_zone_send(ngx_http_request_t *r, u_char *p,
     size_t len);
@@ -45,9 +50,10 @@ static ngx_int_t ngx_http_test_zone_send(ngx_http_request_t *r, u_char *p,
 static ngx_int_t
 ngx_http_test_zone_handler(ngx_http_request_t *r)
 {
-    u_char                     *p, *last;
-    ngx_http_test_loc_conf_t   *tlcf;
-    ngx_http_guardrail_zone_t  *zone;
+    u_char                          *p, *last;
+    ngx_http_test_loc_conf_t        *tlcf;
+    ngx_http_guardrail_zone_t       *zone;
+    ngx_http_guardrail_zone_view_t  *view;
 
     tlcf = ngx_http_get_module_loc_conf(r, ngx_http_guardrail_test_module);
 
@@ -57,8 +63,10 @@ ngx_http_test_zone_handler(ngx_http_request_t *r)
         return NGX_HTTP_NOT_FOUND;
     }
 
-    p = ngx_pnalloc(r->pool, 2048);
-    if (p == NULL) {
+    p = ngx_pnalloc(r->pool, 131072);
+    view = ngx_palloc(r->pool, sizeof(ngx_http_guardrail_zone_view_t));
+
+    if (p == NULL || view == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -67,6 +75,10 @@ ngx_http_test_zone_handler(ngx_http_request_t *r)
     last = ngx_http_test_zone_print(p, p + 2048, zone);
 
     ngx_http_guardrail_unlock(zone);
+
+    ngx_http_guardrail_zone_snapshot(zone, view);
+
+    last = ngx_http_test_zone_print_view(last, p + 131072, zone, view);
 
     return ngx_http_test_zone_send(r, p, last - p);
 }
@@ -154,9 +166,95 @@ ngx_http_test_zone_print(u_char *p, u_char *last,
     return ngx_slprintf(p, last, ",\"evictions\":%uL,\"overflows\":%uL,"
                         "\"reclaimed\":%uL,\"timeouts\":%uL,"
                         "\"abandoned\":%uL,\"full\":%uL,\"forced\":%uL,"
-                        "\"repairs\":%uL,\"unsaved\":%uL}\n", s->evictions,
+                        "\"repairs\":%uL,\"unsaved\":%uL", s->evictions,
                         s->overflows, s->reclaimed, s->timeouts, s->abandoned,
                         s->full, s->forced, s->repairs, s->unsaved);
+}
+
+
+/* what status is shown: names as they are, a backslash twice for JSON */
+
+static u_char *
+ngx_http_test_zone_print_view(u_char *p, u_char *last,
+    ngx_http_guardrail_zone_t *zone, ngx_http_guardrail_zone_view_t *view)
+{
+    size_t                          k;
+    ngx_uint_t                      i;
+    ngx_http_guardrail_view_row_t  *row;
+
+    p = ngx_slprintf(p, last, ",\"view\":{\"entries\":%uD,"
+                     "\"capacity\":%uD,\"waiting\":%uD,\"memory\":%uL,"
+                     "\"holds\":%uD,\"constant\":%ui,\"state_age\":%L,"
+                     "\"refusals\":{\"\":0", view->entries, view->capacity,
+                     view->waiting, view->memory, view->holds,
+                     view->constant, view->state_age);
+
+    for (i = 0; i < zone->z.rates; i++) {
+        if (view->pairs[i].period) {
+            p = ngx_slprintf(p, last, ",\"%s-%uDs\":%uL",
+                             guardrail_unit_info(view->pairs[i].unit)->name,
+                             view->pairs[i].period, view->pairs[i].refusals);
+        }
+    }
+
+    for (i = 0; i < GUARDRAIL_LEVEL_UNITS; i++) {
+        p = ngx_slprintf(p, last, ",\"%s\":%uL",
+                         guardrail_unit_info(GUARDRAIL_UNIT_UPLOADS + i)->name,
+                         view->level_refusals[i]);
+    }
+
+    p = ngx_slprintf(p, last, "}");
+    p = ngx_http_test_zone_print_numbers(p, last, "level_used",
+                                         view->level_used,
+                                         GUARDRAIL_LEVEL_UNITS);
+    p = ngx_http_test_zone_print_numbers(p, last, "level_limits",
+                                         view->level_limits,
+                                         GUARDRAIL_LEVEL_UNITS);
+    p = ngx_slprintf(p, last, ",\"rows\":[");
+
+    for (i = 0; i < view->n_rows; i++) {
+        row = &view->rows[i];
+
+        p = ngx_slprintf(p, last, "%s{\"name\":\"", i ? "," : "");
+
+        for (k = 0; k < row->len; k++) {
+            p = ngx_slprintf(p, last, row->name[k] == '\\' ? "\\%c" : "%c",
+                             row->name[k]);
+        }
+
+        p = ngx_slprintf(p, last, "\",\"hashed\":%ui,\"waiting\":%uD,"
+                         "\"permille\":%uD,\"idle\":%uL", row->hashed,
+                         row->waiting, row->permille, row->idle);
+        p = ngx_http_test_zone_print_numbers(p, last, "used", row->used,
+                                             zone->z.rates);
+        p = ngx_http_test_zone_print_numbers(p, last, "limits", row->limits,
+                                             zone->z.rates);
+        p = ngx_http_test_zone_print_numbers(p, last, "level_used",
+                                             row->level_used,
+                                             GUARDRAIL_LEVEL_UNITS);
+        p = ngx_http_test_zone_print_numbers(p, last, "level_limits",
+                                             row->level_limits,
+                                             GUARDRAIL_LEVEL_UNITS);
+        p = ngx_slprintf(p, last, "}");
+    }
+
+    return ngx_slprintf(p, last, "]}}\n");
+}
+
+
+static u_char *
+ngx_http_test_zone_print_numbers(u_char *p, u_char *last, const char *name,
+    uint64_t *numbers, ngx_uint_t n)
+{
+    ngx_uint_t  i;
+
+    p = ngx_slprintf(p, last, ",\"%s\":[", name);
+
+    for (i = 0; i < n; i++) {
+        p = ngx_slprintf(p, last, "%s%uL", i ? "," : "", numbers[i]);
+    }
+
+    return ngx_slprintf(p, last, "]");
 }
 
 

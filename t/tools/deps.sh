@@ -29,7 +29,7 @@ for group in "${@:-build}"; do
         need+=(nginx binutils clang libclang-rt-dev cppcheck curl
                nghttp2-client procps python3 gunicorn python3-flask
                uvicorn python3-fastapi uwsgi-core uwsgi-plugin-python3
-               brotli zstd)
+               brotli zstd python3-prometheus-client)
         ;;
 
     run)

@@ -19,5 +19,5 @@ then
     (cd $dir && npm ci --ignore-scripts --no-audit --no-fund --silent)
 fi
 
-TEST_BROWSER=1 prove --timer "$@" t/113-status-page-in-a-browser.t \
-    t/114-status-page-alone.t
+TEST_BROWSER=1 prove --timer "$@" t/118-status-page-in-a-browser.t \
+    t/119-status-page-alone.t

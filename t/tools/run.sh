@@ -226,6 +226,11 @@ error_log $dir/"
             proxy_pass http://application/;
         }
 
+        location = /guardrail {
+            guardrail off;
+            guardrail_status;
+        }
+
         location /unguarded/ {
             guardrail off;
             proxy_pass http://unix:$dir/unguarded.sock:/;
@@ -436,7 +441,10 @@ tour() {
     tenant "" "400"
     print_answer
 
-    title "6. The bomb, without the guard"
+    title "6. What was counted meanwhile"
+    counted
+
+    title "7. The bomb, without the guard"
     unguarded bomb /unguarded/upload
 
     # fresh workers: a peak does not go down
@@ -446,7 +454,7 @@ tour() {
     unguarded_pid=$started
     wait_app unguarded "$unguarded_pid"
 
-    title "7. The row flood, without the guard"
+    title "8. The row flood, without the guard"
     unguarded flood /unguarded/ingest
 }
 
@@ -500,6 +508,20 @@ tenant() {
 
 field() {
     sed -n "s/\r$//; s/^$1: *//ip" "$dir/head"
+}
+
+
+# the status page, as Prometheus reads it: refusals by their reason
+
+counted() {
+    local page=$url/guardrail?format=prometheus
+
+    echo "   curl '$page'"
+    curl -q -s "$page" | grep 'verdict="reject"' | sed 's/^/   /' || true
+
+    expect "refusals on the status page" 5 \
+        "$(curl -q -s "$page" | grep -c 'verdict="reject".* 1$' || true)"
+    means "as a page: $url/guardrail"
 }
 
 
@@ -597,9 +619,7 @@ nginx stays up until Ctrl-C.  The uploads are in $dir:
     nginx.conf, error.log, access.log are there too
 END
 
-    if ! grep -aq guardrail_status "$module"; then
-        printf '\nThe status page is not part of this version.\n'
-    fi
+    printf '\nThe status page: %s/guardrail\n' "$url"
 
     trap 'echo; exit $wrong' INT
 

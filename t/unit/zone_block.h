@@ -23,11 +23,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "quota/guardrail_heavy.h"
 #include "quota/guardrail_level.h"
 #include "quota/guardrail_rate.h"
 
 
 #define ZONE_BLOCK   (48 * 1024)
+#define ZONE_HEAVY   16                 /* rows of names */
 #define ZONE_STATES  512                /* commits in one change */
 #define ZONE_SLOTS   3
 
@@ -71,6 +73,7 @@ zone_block_init(zone_block_t *b, const zone_sizes_t *s, uint64_t now)
         abort();
     }
 
+    z->n_heavy = ZONE_HEAVY;
     z->n_slots = ZONE_SLOTS;
     z->n_levels = s->levels;
     z->n_leases = s->leases;
@@ -81,6 +84,14 @@ zone_block_init(zone_block_t *b, const zone_sizes_t *s, uint64_t now)
     p = b->block;
     z->head = (guardrail_zone_head_t *) (void *) p;
     p += sizeof(guardrail_zone_head_t);
+    z->heavy = (guardrail_heavy_t *) (void *) p;
+    p += sizeof(guardrail_heavy_t);
+    z->weights = (uint64_t *) (void *) p;
+    p += z->n_heavy * sizeof(uint64_t);
+    z->heavy_entries = (uint32_t *) (void *) p;
+    p += z->n_heavy * sizeof(uint32_t);
+    z->heavy_rows = (guardrail_heavy_row_t *) (void *) p;
+    p += z->n_heavy * sizeof(guardrail_heavy_row_t);
     z->slots = (guardrail_slot_t *) (void *) p;
     p += z->n_slots * sizeof(guardrail_slot_t);
     z->levels = (guardrail_level_t *) (void *) p;
@@ -111,7 +122,10 @@ zone_block_free(zone_block_t *b)
 }
 
 
-/* the block, without the log of changes, the lock's owner and statistics */
+/*
+ * The block, without the log of changes, the lock's owner and what is never
+ * undone: statistics and weights.
+ */
 
 static inline uint64_t
 zone_block_hash(const zone_block_t *b)
@@ -129,6 +143,12 @@ zone_block_hash(const zone_block_t *b)
 
         if (i >= offsetof(guardrail_zone_head_t, stats)
             && i < offsetof(guardrail_zone_head_t, pairs))
+        {
+            continue;
+        }
+
+        if (i >= (size_t) ((uint8_t *) b->z.heavy - b->block)
+            && i < (size_t) ((uint8_t *) b->z.heavy_entries - b->block))
         {
             continue;
         }

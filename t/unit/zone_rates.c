@@ -247,7 +247,7 @@ make(guardrail_zone_t *z, size_t size, uint32_t rates)
 static void
 test_layout(void)
 {
-    size_t            i, k, at, size, bad, parts[8];
+    size_t            i, k, at, size, bad, parts[11];
     uint8_t          *base;
     uint32_t          rates;
     guardrail_zone_t  z;
@@ -273,20 +273,26 @@ test_layout(void)
 
             at = 0;
             parts[0] = sizeof(guardrail_zone_head_t);
-            parts[1] = z.n_slots * sizeof(guardrail_slot_t);
-            parts[2] = z.n_levels * sizeof(guardrail_level_t);
-            parts[3] = z.n_leases * sizeof(guardrail_lease_t);
-            parts[4] = z.n_waiters * sizeof(guardrail_waiter_t);
-            parts[5] = z.n_buckets * sizeof(z.buckets[0]);
-            parts[6] = ((size_t) z.n_entries + 1) * z.entry_size;
+            parts[1] = sizeof(guardrail_heavy_t);
+            parts[2] = z.n_heavy * sizeof(uint64_t);
+            parts[3] = z.n_heavy * sizeof(uint32_t);
+            parts[4] = z.n_heavy * sizeof(guardrail_heavy_row_t);
+            parts[5] = z.n_slots * sizeof(guardrail_slot_t);
+            parts[6] = z.n_levels * sizeof(guardrail_level_t);
+            parts[7] = z.n_leases * sizeof(guardrail_lease_t);
+            parts[8] = z.n_waiters * sizeof(guardrail_waiter_t);
+            parts[9] = z.n_buckets * sizeof(z.buckets[0]);
+            parts[10] = ((size_t) z.n_entries + 1) * z.entry_size;
 
             const uint8_t  *starts[] = {
-                (uint8_t *) z.head, (uint8_t *) z.slots,
+                (uint8_t *) z.head, (uint8_t *) z.heavy,
+                (uint8_t *) z.weights, (uint8_t *) z.heavy_entries,
+                (uint8_t *) z.heavy_rows, (uint8_t *) z.slots,
                 (uint8_t *) z.levels, (uint8_t *) z.leases,
                 (uint8_t *) z.waiters, (uint8_t *) z.buckets, z.entries
             };
 
-            for (k = 0; k < 7; k++) {
+            for (k = 0; k < 11; k++) {
                 bad += (starts[k] != base + at);
                 bad += (parts[k] == 0 || parts[k] % GUARDRAIL_ZONE_LINE);
                 at += parts[k];

@@ -31,8 +31,6 @@ static uint32_t guardrail_key_room(const guardrail_zone_t *z,
     const uint64_t hash[2], uint32_t second);
 static void guardrail_key_insert(guardrail_zone_t *z, guardrail_key_t *key,
     uint32_t i, uint32_t second);
-static uint32_t guardrail_pair_lookup(const guardrail_zone_t *z,
-    const guardrail_limit_t *limit);
 static inline unsigned guardrail_pair_free(const guardrail_zone_t *z,
     const guardrail_pair_t *p, uint32_t second);
 static void guardrail_rate_note(guardrail_rate_t *r, guardrail_entry_t *e,
@@ -198,6 +196,18 @@ guardrail_key_find_locked(guardrail_zone_t *z, guardrail_key_t *key,
 }
 
 
+guardrail_entry_t *
+guardrail_key_peek_locked(const guardrail_zone_t *z,
+    const guardrail_key_t *key)
+{
+    uint32_t  i;
+
+    i = guardrail_key_lookup(z, key->hash);
+
+    return (i == GUARDRAIL_ZONE_NONE) ? NULL : guardrail_zone_entry(z, i);
+}
+
+
 static uint32_t
 guardrail_key_lookup(const guardrail_zone_t *z, const uint64_t hash[2])
 {
@@ -325,7 +335,7 @@ guardrail_key_insert(guardrail_zone_t *z, guardrail_key_t *key, uint32_t i,
 }
 
 
-static uint32_t
+uint32_t
 guardrail_pair_lookup(const guardrail_zone_t *z,
     const guardrail_limit_t *limit)
 {
@@ -411,8 +421,25 @@ guardrail_pair_find_locked(guardrail_zone_t *z, const guardrail_limit_t *limit,
     p->delta = (uint32_t) (second / limit->period) - p->top;
     p->used = second;
     p->epoch = epoch;
+    p->serial++;
+
+    z->head->stats.refusals[i] = 0;
 
     return i;
+}
+
+
+void
+guardrail_rate_refused_locked(guardrail_zone_t *z,
+    const guardrail_limit_t *limit)
+{
+    uint32_t  i;
+
+    i = guardrail_pair_lookup(z, limit);
+
+    if (i != GUARDRAIL_ZONE_NONE) {
+        z->head->stats.refusals[i]++;
+    }
 }
 
 

@@ -74,6 +74,11 @@ void guardrail_key_prefetch(const guardrail_zone_t *z,
 guardrail_entry_t *guardrail_key_find_locked(guardrail_zone_t *z,
     guardrail_key_t *key, uint64_t now, unsigned share);
 
+/* The entry of a key that is there, or NULL; nothing changes. */
+
+guardrail_entry_t *guardrail_key_peek_locked(const guardrail_zone_t *z,
+    const guardrail_key_t *key);
+
 /*
  * The room of a (unit, period), taken if there is none: an index, or
  * GUARDRAIL_ZONE_NONE.  epoch is the number of the configuration that names
@@ -107,6 +112,14 @@ void guardrail_rate_charge_locked(guardrail_zone_t *z, guardrail_entry_t *e,
 
 void guardrail_rate_give_back_locked(guardrail_zone_t *z,
     const guardrail_key_t *key, guardrail_rate_t *r, uint64_t amount);
+
+/*
+ * One more request was refused by a rate; nothing, if the zone does not count
+ * it.  Not undone.
+ */
+
+void guardrail_rate_refused_locked(guardrail_zone_t *z,
+    const guardrail_limit_t *limit);
 
 
 #endif /* GUARDRAIL_RATE_H */

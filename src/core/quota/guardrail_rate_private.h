@@ -13,6 +13,11 @@
 #include "quota/guardrail_rate.h"
 
 
+/* the room of a pair that the zone counts, or GUARDRAIL_ZONE_NONE */
+
+uint32_t guardrail_pair_lookup(const guardrail_zone_t *z,
+    const guardrail_limit_t *limit);
+
 void guardrail_rate_load(const guardrail_zone_t *z, guardrail_entry_t *e,
     uint32_t pair, guardrail_window_t *w);
 

@@ -4,7 +4,7 @@
  */
 
 
-#include "quota/guardrail_zone.h"
+#include "quota/guardrail_heavy.h"
 
 
 /*
@@ -102,6 +102,7 @@ guardrail_zone_layout(guardrail_zone_t *z, void *base, size_t size,
     }
 
     z->n_slots = (uint32_t) slots;
+    z->n_heavy = GUARDRAIL_HEAVY_ROWS;
 
     z->n_levels = guardrail_zone_share(size, GUARDRAIL_ZONE_LEVELS,
                                        sizeof(guardrail_level_t),
@@ -114,6 +115,9 @@ guardrail_zone_layout(guardrail_zone_t *z, void *base, size_t size,
                                         GUARDRAIL_ZONE_MIN_WAITERS);
 
     fixed = sizeof(guardrail_zone_head_t)
+            + sizeof(guardrail_heavy_t)
+            + z->n_heavy * (sizeof(uint64_t) + sizeof(uint32_t)
+                            + sizeof(guardrail_heavy_row_t))
             + z->n_slots * sizeof(guardrail_slot_t)
             + z->n_levels * sizeof(guardrail_level_t)
             + z->n_leases * sizeof(guardrail_lease_t)
@@ -130,6 +134,18 @@ guardrail_zone_layout(guardrail_zone_t *z, void *base, size_t size,
     p = base;
     z->head = base;
     p += sizeof(guardrail_zone_head_t);
+
+    z->heavy = (guardrail_heavy_t *) (void *) p;
+    p += sizeof(guardrail_heavy_t);
+
+    z->weights = (uint64_t *) (void *) p;
+    p += z->n_heavy * sizeof(uint64_t);
+
+    z->heavy_entries = (uint32_t *) (void *) p;
+    p += z->n_heavy * sizeof(uint32_t);
+
+    z->heavy_rows = (guardrail_heavy_row_t *) (void *) p;
+    p += z->n_heavy * sizeof(guardrail_heavy_row_t);
 
     z->slots = (guardrail_slot_t *) (void *) p;
     p += z->n_slots * sizeof(guardrail_slot_t);

@@ -32,7 +32,7 @@
 
 /* of the layout: all that two programs must agree on to share a zone */
 
-#define GUARDRAIL_ZONE_VERSION    1
+#define GUARDRAIL_ZONE_VERSION    2
 
 #define GUARDRAIL_ZONE_LINE       64        /* bytes */
 #define GUARDRAIL_ZONE_UNDO       16        /* lines, most in one change */
@@ -79,7 +79,8 @@ typedef struct {
     uint32_t  top;                      /* the largest number stored */
     uint32_t  used;                     /* when it was charged last, s */
     uint32_t  epoch;                    /* of who named it last */
-    uint32_t  unused[2];
+    uint32_t  serial;                   /* counts the pairs that stood here */
+    uint32_t  unused;
 } guardrail_pair_t;
 
 
@@ -186,7 +187,11 @@ typedef struct {
     uint64_t  full;                     /* no room for a lease */
     uint64_t  forced;                   /* locks of dead processes */
     uint64_t  repairs;
+
+    /* by pair, and behind them by GUARDRAIL_LEVEL_.. */
+
     uint64_t  refusals[GUARDRAIL_ZONE_MAX_RATES + GUARDRAIL_LEVEL_UNITS];
+
     uint64_t  unsaved;                  /* lines; not 0 is a mistake here */
     uint64_t  unused[4];
 } guardrail_zone_stats_t;
@@ -251,10 +256,19 @@ typedef struct {
 } guardrail_zone_head_t;
 
 
+/* the names of the heaviest keys, see guardrail_heavy.h */
+
+typedef struct guardrail_heavy_s  guardrail_heavy_t;
+
+
 /* a zone as one process sees it */
 
 typedef struct {
     guardrail_zone_head_t  *head;
+    guardrail_heavy_t      *heavy;
+    uint64_t               *weights;    /* of its rows; not undone */
+    uint32_t               *heavy_entries;      /* index + 1; 0: free */
+    struct guardrail_heavy_row_s  *heavy_rows;
     uint32_t              (*buckets)[GUARDRAIL_ZONE_WAYS];
     uint8_t                *entries;
     guardrail_slot_t       *slots;
@@ -267,6 +281,7 @@ typedef struct {
     uint32_t                rates;
     uint32_t                n_buckets;
     uint32_t                n_entries;  /* and one more, the shared one */
+    uint32_t                n_heavy;
     uint32_t                n_slots;
     uint32_t                n_levels;
     uint32_t                n_leases;
