@@ -51,8 +51,14 @@ sanitize:
 coverage:
 	@t/tools/coverage.sh $(ARGS)
 
+page-test:
+	@t/tools/deps.sh build page
+	@t/tools/build.sh release
+	@t/tools/page.sh $(ARGS)
+
 clean:
 	rm -rf build
 
 
-.PHONY: all run test install bench unit fuzz check sanitize coverage clean
+.PHONY: all run test install bench unit fuzz check sanitize coverage \
+	page-test clean

@@ -12,7 +12,8 @@
 
 const KEEP = 150;
 
-const WINDOW = 300;                     /* seconds that are drawn */
+const WINDOW = 300;                     /* seconds that are drawn at most */
+const LEAST = 60;                       /* and at first */
 const PRESENT = 10;                     /* seconds that are "now" */
 
 /* no configuration has as many; a broken answer may not fill the memory */
@@ -164,20 +165,21 @@ class History {
     return { sum, time };
   }
 
-  /* [seconds ago, value], oldest first; counters as a rate */
+  /* [0 .. 1, value], oldest first, where 1 is now; counters as a rate */
 
   points(key, counter) {
     const values = this.series.get(key)?.values ?? [];
     const now = this.times.at(-1);
+    const span = Math.min(WINDOW, Math.max(LEAST, now - this.times[0]));
     const shift = this.times.length - values.length;
     const points = [];
 
     for (let i = 0; i < values.length; i++) {
-      const ago = now - this.times[shift + i];
+      const at = 1 - (now - this.times[shift + i]) / span;
 
-      if (ago <= WINDOW) {
-        points.push([ago, counter ? values[i] / this.steps[shift + i]
-                                  : values[i]]);
+      if (at >= 0) {
+        points.push([at, counter ? values[i] / this.steps[shift + i]
+                                 : values[i]]);
       }
     }
 
@@ -419,10 +421,13 @@ function bars(buckets, limits) {
   }
 
   const start = zero.length ? ZERO : 0;
-  const low = Math.floor(Math.log2(Math.min(...known)) - 0.5);
-  const high = Math.ceil(Math.log2(Math.max(...known)) + 0.3);
-  const size = [0.125, 0.25, 0.5, 1, 2, 4].find((s) => (high - low) / s <= 48)
+  const least = Math.log2(Math.min(...known)) - 0.5;
+  const most = Math.log2(Math.max(...known)) + 0.3;
+  const size = [0.125, 0.25, 0.5, 1, 2, 4].find((s) => (most - least) / s <= 46)
                ?? 8;
+  const whole = Math.max(size, 1);
+  const low = Math.floor(least / whole) * whole;
+  const high = Math.ceil(most / whole) * whole;
   const at = (log) => start + (1 - start) * (log - low) / (high - low);
   const found = new Map();
 

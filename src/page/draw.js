@@ -169,10 +169,14 @@ function attribute(node, name, value) {
 
 const children = new WeakMap();
 
+/* but who asks for another order gets it */
+
+const order = { wanted: false };
+
 function rows(parent, items, keyOf, make) {
   const have = children.get(parent) ?? new Map();
   const seen = new Set();
-  const still = parent.matches(':hover, :focus-within');
+  const still = !order.wanted && parent.matches(':hover, :focus-within');
   let at = parent.firstElementChild;
 
   children.set(parent, have);
@@ -246,14 +250,13 @@ function line(label) {
         part = [];
       };
 
-      for (const [ago, value] of points) {
+      for (const [at, value] of points) {
         if (Number.isNaN(value)) {
           flush();
           continue;
         }
 
-        part.push(`${(100 * (1 - ago / WINDOW)).toFixed(2)} `
-                  + `${(96 - 92 * value / most).toFixed(2)}`);
+        part.push(`${(100 * at).toFixed(2)} ${(96 - 92 * value / most).toFixed(2)}`);
       }
 
       flush();

@@ -334,6 +334,8 @@ function more(button, what, length, few) {
 function showTenants(answer) {
   const all = pressed(answer).slice(0, SHOWN.tenants);
 
+  $('tenants-section').hidden = list(answer.zones).length === 0;
+
   $('tenants-none').hidden = all.length > 0;
   $('tenants').hidden = all.length === 0;
 
@@ -539,6 +541,11 @@ function showLimits(limits) {
 }
 
 
+function onOff(value) {
+  return value ? 'on' : 'off';
+}
+
+
 /* [directive, value] of one location, as they would be written */
 
 function limitsOf(l) {
@@ -561,7 +568,12 @@ function limitsOf(l) {
                     ? `${says}, beyond ${bytes(l.ratio_floor)}` : says]);
   }
 
-  const json = Object.entries(l.json ?? {}).map(([k, v]) => `${k}=${v}`);
+  if (typeof l.buffering === 'boolean') {
+    all.push(['guardrail_buffering', onOff(l.buffering)]);
+  }
+
+  const json = Object.entries(l.json ?? {}).map(
+    ([k, v]) => `${k}=${typeof v === 'boolean' ? onOff(v) : v}`);
 
   if (json.length) {
     all.push(['guardrail_json', json.join(' ')]);
@@ -786,8 +798,13 @@ function start() {
     });
   }
 
-  $('filter').addEventListener('input', redraw);
-  $('order').addEventListener('change', redraw);
+  for (const [id, event] of [['filter', 'input'], ['order', 'change']]) {
+    $(id).addEventListener(event, () => {
+      order.wanted = true;
+      redraw();
+      order.wanted = false;
+    });
+  }
 
   /* a list that opens is filled at once, not with the next answer */
 

@@ -3,7 +3,7 @@
 # Copyright (C) nginx-guardrail authors
 
 # Installs the Debian packages that are missing.  Groups: build, test, run,
-# bench.
+# bench, page, sanitize.
 #
 #     t/tools/deps.sh build test
 
@@ -28,6 +28,7 @@ for group in "${@:-build}"; do
     test)
         need+=(nginx binutils clang libclang-rt-dev cppcheck curl
                nghttp2-client procps python3 gunicorn python3-flask
+               uvicorn python3-fastapi uwsgi-core uwsgi-plugin-python3
                brotli zstd python3-prometheus-client)
         ;;
 
@@ -37,6 +38,14 @@ for group in "${@:-build}"; do
 
     bench)
         need+=(nginx curl procps libyajl-dev)
+        ;;
+
+    page)
+        need+=(nginx chromium fonts-liberation2)
+
+        # npm of Debian brings node; another node brings its own npm
+
+        command -v npm > /dev/null || need+=(nodejs npm)
         ;;
 
     sanitize)
