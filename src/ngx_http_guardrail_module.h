@@ -144,6 +144,7 @@ typedef struct {
 
 typedef struct {
     guardrail_coding_e                coding;
+    guardrail_format_e                format;       /* that of the type */
     ngx_str_t                         encoding;     /* the first coding */
     ngx_str_t                         type;         /* of the first line */
     ngx_uint_t                        types;        /* Content-Type lines */
