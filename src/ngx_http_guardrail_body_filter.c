@@ -81,7 +81,10 @@ ngx_http_guardrail_request_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
     rc = (ctx->body.codec == NULL) ? ngx_http_guardrail_identity(r, ctx, in)
                                    : ngx_http_guardrail_coded(r, ctx, in);
 
-    if (ctx->inspect && !ctx->body.finished && ctx->slow == NULL
+    /* the gate looks itself once the reader has returned */
+
+    if (ctx->inspect && !ctx->body.finished && !ctx->calling
+        && ctx->slow == NULL
         && ngx_http_guardrail_watch_pace(r, ctx) != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;

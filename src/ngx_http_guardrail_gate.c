@@ -561,6 +561,14 @@ ngx_http_guardrail_read(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx)
         return ngx_http_guardrail_run_levels(r, ctx);
     }
 
+    if (ctx->inspect && !ctx->body.finished
+        && ngx_http_guardrail_watch_pace(r, ctx) != NGX_OK)
+    {
+        r->main->count--;
+
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     ngx_http_finalize_request(r, NGX_DONE);
 
     return NGX_DONE;
