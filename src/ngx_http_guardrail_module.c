@@ -177,13 +177,15 @@ ngx_http_guardrail_get_ctx(ngx_http_request_t *r)
         return ctx;
     }
 
-    pcln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_guardrail_ctx_t));
-    if (pcln == NULL) {
+    ctx = ngx_pcalloc(r->pool, sizeof(ngx_http_guardrail_ctx_t));
+    if (ctx == NULL) {
         return NULL;
     }
 
-    ctx = pcln->data;
-    ngx_memzero(ctx, sizeof(ngx_http_guardrail_ctx_t));
+    pcln = ngx_pool_cleanup_add(r->pool, 0);
+    if (pcln == NULL) {
+        return NULL;
+    }
 
     cln = ngx_http_cleanup_add(r, 0);
     if (cln == NULL) {
@@ -197,6 +199,7 @@ ngx_http_guardrail_get_ctx(ngx_http_request_t *r)
 
     cln->data = ctx;
     cln->handler = ngx_http_guardrail_end;
+    pcln->data = ctx;
     pcln->handler = ngx_http_guardrail_free;
 
     ngx_http_set_ctx(r, ctx, ngx_http_guardrail_module);
