@@ -11,16 +11,16 @@
 #include "ngx_http_guardrail_module.h"
 
 
-static ngx_uint_t ngx_http_guardrail_skipped(ngx_http_request_t *r,
+static ngx_http_guardrail_cold ngx_uint_t ngx_http_guardrail_skipped(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx, ngx_http_guardrail_loc_conf_t *glcf);
-static ngx_int_t ngx_http_guardrail_bounded(ngx_http_request_t *r,
+static ngx_http_guardrail_apart ngx_int_t ngx_http_guardrail_bounded(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx, ngx_http_guardrail_loc_conf_t *glcf,
     ngx_chain_t *in);
-static ngx_int_t ngx_http_guardrail_over_bound(ngx_http_request_t *r,
+static ngx_http_guardrail_cold ngx_int_t ngx_http_guardrail_over_bound(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx, ngx_http_guardrail_loc_conf_t *glcf);
 static ngx_int_t ngx_http_guardrail_identity(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx, ngx_chain_t *in);
-static ngx_int_t ngx_http_guardrail_coded(ngx_http_request_t *r,
+static ngx_http_guardrail_apart ngx_int_t ngx_http_guardrail_coded(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx, ngx_chain_t *in);
 static ngx_int_t ngx_http_guardrail_hold(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx, ngx_chain_t *in);

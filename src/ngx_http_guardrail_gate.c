@@ -100,7 +100,9 @@ ngx_http_guardrail_preaccess_handler(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    ngx_http_guardrail_quota_limits(r, ctx, 1, &limits);
+    if (glcf->quotas) {
+        ngx_http_guardrail_quota_limits(r, ctx, 1, &limits);
+    }
 
     if (ngx_http_guardrail_judge_head(r, ctx, glcf, &limits, declared)
         != GUARDRAIL_OK)
@@ -305,7 +307,7 @@ ngx_http_guardrail_judge(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
                                                "a limit cannot be read");
     }
 
-    if (r == r->main) {
+    if (r == r->main && ctx->conf->quotas) {
         ngx_http_guardrail_quota_limits(r, ctx, 0, &limits);
     }
 
@@ -316,6 +318,7 @@ ngx_http_guardrail_judge(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
     }
 
     if (r == r->main
+        && (ctx->conf->quotas || ctx->conf->tenant)
         && ngx_http_guardrail_admit(r, ctx, length, 1) != NGX_OK)
     {
         return ngx_http_guardrail_excess(r, ctx);

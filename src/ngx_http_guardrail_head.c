@@ -27,6 +27,7 @@ static guardrail_rc_e ngx_http_guardrail_judge_type(
 static guardrail_format_e ngx_http_guardrail_choose_format(
     ngx_http_guardrail_loc_conf_t *glcf, ngx_http_guardrail_head_t *head,
     ngx_uint_t in_force);
+static u_char *ngx_http_guardrail_token_end(u_char *p, u_char *last, u_char c);
 static void ngx_http_guardrail_trim(u_char **p, u_char **end);
 
 
@@ -122,8 +123,8 @@ ngx_http_guardrail_parse_head(ngx_http_request_t *r,
             key = h[i].lowcase_key;
 
             if (h[i].key.len == 16
-                && ngx_strncmp(key, "content", 7) == 0
-                && ngx_strncmp(key + 8, "encoding", 8) == 0)
+                && ngx_memcmp(key, "content", 7) == 0
+                && ngx_memcmp(key + 8, "encoding", 8) == 0)
             {
                 if (key[7] == '-') {
                     ngx_http_guardrail_parse_encoding(head, &h[i].value);
@@ -133,8 +134,8 @@ ngx_http_guardrail_parse_head(ngx_http_request_t *r,
                 }
 
             } else if (h[i].key.len == 12
-                       && ngx_strncmp(key, "content", 7) == 0
-                       && ngx_strncmp(key + 8, "type", 4) == 0)
+                       && ngx_memcmp(key, "content", 7) == 0
+                       && ngx_memcmp(key + 8, "type", 4) == 0)
             {
                 if (key[7] == '-') {
                     ngx_http_guardrail_parse_type(head, &h[i].value);
@@ -160,11 +161,7 @@ ngx_http_guardrail_parse_encoding(ngx_http_guardrail_head_t *head,
 
     for (p = value->data; p <= last; p = next + 1) {
 
-        next = ngx_strlchr(p, last, ',');
-
-        if (next == NULL) {
-            next = last;
-        }
+        next = ngx_http_guardrail_token_end(p, last, ',');
 
         end = next;
         ngx_http_guardrail_trim(&p, &end);
@@ -203,11 +200,7 @@ ngx_http_guardrail_parse_type(ngx_http_guardrail_head_t *head,
 
     last = value->data + value->len;
 
-    next = ngx_strlchr(value->data, last, ';');
-
-    if (next == NULL) {
-        next = last;
-    }
+    next = ngx_http_guardrail_token_end(value->data, last, ';');
 
     if (head->types == 1) {
         p = value->data;
@@ -229,11 +222,7 @@ ngx_http_guardrail_parse_type(ngx_http_guardrail_head_t *head,
     while (next < last) {
         p = next + 1;
 
-        next = ngx_strlchr(p, last, ';');
-
-        if (next == NULL) {
-            next = last;
-        }
+        next = ngx_http_guardrail_token_end(p, last, ';');
 
         end = next;
 
@@ -291,6 +280,17 @@ ngx_http_guardrail_known_charset(u_char *p, u_char *end)
     }
 
     return 0;
+}
+
+
+static u_char *
+ngx_http_guardrail_token_end(u_char *p, u_char *last, u_char c)
+{
+    u_char  *end;
+
+    end = memchr(p, c, (size_t) (last - p));
+
+    return end ? end : last;
 }
 
 

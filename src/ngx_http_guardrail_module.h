@@ -34,12 +34,17 @@
 #include "ngx_http_guardrail_quota.h"
 
 
-/* what only refusals do is kept out of the cache lines of what passes */
+/*
+ * What only refusals do is kept out of the cache lines of what passes, and so
+ * is what other bodies need than small ones.
+ */
 
 #if (__GNUC__)
-#define ngx_http_guardrail_cold  __attribute__((cold))
+#define ngx_http_guardrail_cold   __attribute__((cold))
+#define ngx_http_guardrail_apart  __attribute__((noinline))
 #else
 #define ngx_http_guardrail_cold
+#define ngx_http_guardrail_apart
 #endif
 
 
