@@ -30,7 +30,7 @@ static void ngx_http_guardrail_fmt_sentence(guardrail_fmt_t *f,
     const char *before, uint64_t n, const char *after);
 static ngx_http_guardrail_cold ngx_int_t ngx_http_guardrail_refused_body(
     ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx, ngx_chain_t *in);
-static ngx_int_t ngx_http_guardrail_output(ngx_http_request_t *r,
+static GUARDRAIL_HOT ngx_int_t ngx_http_guardrail_output(ngx_http_request_t *r,
     ngx_chain_t *in);
 
 

@@ -12,23 +12,27 @@
 #define NGX_HTTP_GUARDRAIL_MAX_TYPE  128
 
 
-static void ngx_http_guardrail_parse_encoding(
+static GUARDRAIL_APART void ngx_http_guardrail_parse_encoding(
     ngx_http_guardrail_head_t *head, ngx_str_t *value);
-static void ngx_http_guardrail_parse_type(ngx_http_guardrail_head_t *head,
-    ngx_str_t *value);
+static GUARDRAIL_HOT void ngx_http_guardrail_parse_type(
+    ngx_http_guardrail_head_t *head, ngx_str_t *value);
+static GUARDRAIL_APART void ngx_http_guardrail_parse_parameters(
+    ngx_http_guardrail_head_t *head, u_char *next, u_char *last);
 static ngx_uint_t ngx_http_guardrail_known_charset(u_char *p, u_char *end);
-static guardrail_format_e ngx_http_guardrail_type_format(ngx_str_t *type);
-static guardrail_rc_e ngx_http_guardrail_judge_encoding(
+static GUARDRAIL_HOT guardrail_format_e ngx_http_guardrail_type_format(
+    ngx_str_t *type);
+static GUARDRAIL_HOT guardrail_rc_e ngx_http_guardrail_judge_encoding(
     ngx_http_guardrail_ctx_t *ctx, ngx_http_guardrail_loc_conf_t *glcf,
     guardrail_body_limits_t *limits);
-static guardrail_rc_e ngx_http_guardrail_judge_type(
+static GUARDRAIL_HOT guardrail_rc_e ngx_http_guardrail_judge_type(
     ngx_http_guardrail_ctx_t *ctx, ngx_http_guardrail_loc_conf_t *glcf,
     guardrail_body_limits_t *limits);
-static guardrail_format_e ngx_http_guardrail_choose_format(
+static GUARDRAIL_HOT guardrail_format_e ngx_http_guardrail_choose_format(
     ngx_http_guardrail_loc_conf_t *glcf, ngx_http_guardrail_head_t *head,
     ngx_uint_t in_force);
-static u_char *ngx_http_guardrail_token_end(u_char *p, u_char *last, u_char c);
-static void ngx_http_guardrail_trim(u_char **p, u_char **end);
+static GUARDRAIL_HOT u_char *ngx_http_guardrail_token_end(u_char *p,
+    u_char *last, u_char c);
+static GUARDRAIL_HOT void ngx_http_guardrail_trim(u_char **p, u_char **end);
 
 
 /* contract of "auto" */
@@ -194,7 +198,7 @@ static void
 ngx_http_guardrail_parse_type(ngx_http_guardrail_head_t *head,
     ngx_str_t *value)
 {
-    u_char  *p, *end, *next, *last, *eq;
+    u_char  *p, *end, *next, *last;
 
     head->types++;
 
@@ -214,10 +218,22 @@ ngx_http_guardrail_parse_type(ngx_http_guardrail_head_t *head,
         }
     }
 
-    /*
-     * Parameters, without respect for quotes: what a lenient parser could
-     * take for a charset is one.
-     */
+    if (next < last) {
+        ngx_http_guardrail_parse_parameters(head, next, last);
+    }
+}
+
+
+/*
+ * Without respect for quotes: what a lenient parser could take for a charset
+ * is one.
+ */
+
+static void
+ngx_http_guardrail_parse_parameters(ngx_http_guardrail_head_t *head,
+    u_char *next, u_char *last)
+{
+    u_char  *p, *end, *eq;
 
     while (next < last) {
         p = next + 1;

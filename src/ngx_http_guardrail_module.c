@@ -12,7 +12,7 @@ static ngx_int_t ngx_http_guardrail_add_handler(
     ngx_http_core_main_conf_t *cmcf, ngx_http_phases phase,
     ngx_http_handler_pt handler);
 static void ngx_http_guardrail_exit(ngx_cycle_t *cycle);
-static void ngx_http_guardrail_end(void *data);
+static GUARDRAIL_HOT void ngx_http_guardrail_end(void *data);
 static void ngx_http_guardrail_free(void *data);
 
 

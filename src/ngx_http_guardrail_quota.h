@@ -298,7 +298,7 @@ ngx_int_t ngx_http_guardrail_charge_judged(ngx_http_guardrail_ctx_t *ctx);
 
 /* the meter for the body of ctx, NULL where nothing is charged by it */
 
-const guardrail_body_meter_t *ngx_http_guardrail_meter(
+GUARDRAIL_HOT const guardrail_body_meter_t *ngx_http_guardrail_meter(
     ngx_http_guardrail_ctx_t *ctx);
 
 /* a refusal by anything, in dry_run too: what is given back, what is free */
@@ -307,7 +307,7 @@ void ngx_http_guardrail_settle_refused(ngx_http_guardrail_ctx_t *ctx);
 
 /* the request ends, by any way */
 
-void ngx_http_guardrail_settle(ngx_http_guardrail_ctx_t *ctx);
+GUARDRAIL_HOT void ngx_http_guardrail_settle(ngx_http_guardrail_ctx_t *ctx);
 
 /*
  * What the quotas of the location must know of a body: its records, what it
@@ -371,7 +371,8 @@ void ngx_http_guardrail_release_level(ngx_http_guardrail_ctx_t *ctx,
 
 /* the body was read; the backend has answered; all */
 
-void ngx_http_guardrail_release_uploads(ngx_http_guardrail_ctx_t *ctx);
+GUARDRAIL_HOT void ngx_http_guardrail_release_uploads(
+    ngx_http_guardrail_ctx_t *ctx);
 void ngx_http_guardrail_release_levels(ngx_http_guardrail_ctx_t *ctx);
 
 
