@@ -3,7 +3,7 @@
 # Copyright (C) nginx-guardrail authors
 
 # Installs the Debian packages that are missing.  Groups: build, test, run,
-# bench.
+# bench, sanitize, http3, chroot.
 #
 #     t/tools/deps.sh build test
 
@@ -41,6 +41,21 @@ for group in "${@:-build}"; do
 
     sanitize)
         need+=(dpkg-dev valgrind libc6-dbg)
+        ;;
+
+    http3)
+
+        # Debian 12 has none
+
+        need+=(openssl)
+
+        if apt-cache show python3-aioquic > /dev/null 2>&1; then
+            need+=(python3-aioquic)
+        fi
+        ;;
+
+    chroot)
+        need+=(mmdebstrap iproute2 git)
         ;;
 
     *)
