@@ -51,8 +51,12 @@ sanitize:
 coverage:
 	@t/tools/coverage.sh $(ARGS)
 
+matrix:
+	@t/tools/matrix.sh $(ARGS)
+
 clean:
 	rm -rf build
 
 
-.PHONY: all run test install bench unit fuzz check sanitize coverage clean
+.PHONY: all run test install bench unit fuzz check sanitize coverage \
+        matrix clean

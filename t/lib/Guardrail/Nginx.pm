@@ -173,7 +173,7 @@ sub _value {
     my $dir = $self->{dir};
 
     return $self->{names}{$name} if defined $self->{names}{$name};
-    return $self->port($name) if $name =~ /^(?:H2)?PORT\d*$/;
+    return $self->port($name) if $name =~ /^(?:H[23])?PORT\d*$/;
     return $dir if $name eq 'DIR';
 
     if ($name eq 'GLOBALS') {
