@@ -46,6 +46,7 @@ system() {
     fi
 
     $chroot copy "$suite" guardrail
+    $chroot run "$suite" apt-get update -qq
     $chroot run "$suite" /guardrail/t/tools/deps.sh build test http3
 }
 
