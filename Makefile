@@ -54,9 +54,15 @@ coverage:
 matrix:
 	@t/tools/matrix.sh $(ARGS)
 
+deb:
+	@t/tools/deb.sh $(ARGS)
+
+deb-test:
+	@t/tools/deb-test.sh $(ARGS)
+
 clean:
 	rm -rf build
 
 
 .PHONY: all run test install bench unit fuzz check sanitize coverage \
-        matrix clean
+        matrix deb deb-test clean

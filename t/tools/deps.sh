@@ -3,7 +3,7 @@
 # Copyright (C) nginx-guardrail authors
 
 # Installs the Debian packages that are missing.  Groups: build, test, run,
-# bench, sanitize, http3, chroot.
+# bench, sanitize, http3, deb, lintian, chroot.
 #
 #     t/tools/deps.sh build test
 
@@ -52,6 +52,15 @@ for group in "${@:-build}"; do
         if apt-cache show python3-aioquic > /dev/null 2>&1; then
             need+=(python3-aioquic)
         fi
+        ;;
+
+    deb)
+        need+=(dpkg-dev debhelper nginx nginx-dev libpcre2-dev zlib1g-dev
+               libbrotli-dev libzstd-dev)
+        ;;
+
+    lintian)
+        need+=(lintian)
         ;;
 
     chroot)
