@@ -55,8 +55,8 @@ for group in "${@:-build}"; do
         ;;
 
     deb)
-        need+=(dpkg-dev debhelper nginx nginx-dev libpcre2-dev zlib1g-dev
-               libbrotli-dev libzstd-dev)
+        need+=(build-essential debhelper nginx nginx-dev libpcre2-dev
+               zlib1g-dev libbrotli-dev libzstd-dev)
         ;;
 
     lintian)
