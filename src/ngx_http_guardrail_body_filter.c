@@ -224,6 +224,19 @@ ngx_http_guardrail_coded(ngx_http_request_t *r,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+#if (NGX_HTTP_V3)
+
+    /*
+     * Calling the filters without new bytes, HTTP/3 forgets that it has seen
+     * the end: once we have passed the last buf on, it would wait for more.
+     */
+
+    if (r->http_version == NGX_HTTP_VERSION_30 && ctx->last_buf) {
+        r->request_body->rest = 0;
+    }
+
+#endif
+
     out = NULL;
     ll = &out;
 
@@ -286,6 +299,10 @@ ngx_http_guardrail_hold(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
         }
 
         b = cl->buf;
+
+        if (b->last_buf) {
+            ctx->last_buf = 1;
+        }
 
         if (ngx_buf_size(b) == 0) {
             tl->buf = ngx_alloc_buf(r->pool);

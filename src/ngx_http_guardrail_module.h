@@ -258,6 +258,7 @@ struct ngx_http_guardrail_ctx_s {
     unsigned                          aborted:1;
     unsigned                          answered:1;
     unsigned                          ended:1;      /* nothing goes on */
+    unsigned                          last_buf:1;   /* the filter was given */
 };
 
 
