@@ -269,6 +269,14 @@ ngx_http_guardrail_cost(ngx_http_guardrail_ctx_t *ctx,
     uint64_t  cost;
 
     cost = ngx_http_guardrail_measured(ctx, item->rate.limit.unit);
+
+    if (ctx->decode && ctx->decode->done) {
+
+        /* all was measured; the length is that of the decoded body */
+
+        return cost;
+    }
+
     declared = ctx->request->headers_in.content_length_n;
 
     if (declared <= 0 || (uint64_t) declared < cost) {

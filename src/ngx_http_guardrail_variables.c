@@ -382,6 +382,13 @@ ngx_http_guardrail_fmt_measure(guardrail_fmt_t *f,
         return 1;
 
     case ngx_http_guardrail_var_encoding:
+
+        if (ctx->decode && ctx->decode->done) {
+            guardrail_fmt_text(f,
+                            guardrail_codec_get(ctx->decode->coding)->name);
+            return 1;
+        }
+
         return ngx_http_guardrail_fmt_encoding(f, &ctx->head);
 
     case ngx_http_guardrail_var_body_bytes:
