@@ -86,6 +86,11 @@ image() {
             mkdir /etc/nginx/conf.d
             sed -i "s,^http {,&\n    include /etc/nginx/conf.d/*.conf;," \
                 /etc/nginx/nginx.conf'
+
+        # the image has none of these
+
+        $chroot run "$name" apt-get purge -qq -y --auto-remove gcc libc6-dev \
+            make libpcre2-dev libssl-dev zlib1g-dev
     fi
 
     cp -a "$root" "build/chroot/$system"
