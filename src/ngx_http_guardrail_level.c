@@ -31,6 +31,9 @@ static guardrail_level_rc_e ngx_http_guardrail_try_locked(
 static guardrail_level_rc_e ngx_http_guardrail_accept_locked(
     ngx_http_guardrail_ctx_t *ctx, ngx_http_guardrail_item_t *item,
     uint64_t now);
+static guardrail_level_rc_e ngx_http_guardrail_grow(
+    ngx_http_guardrail_ctx_t *ctx, ngx_http_guardrail_item_t *item,
+    uint64_t amount);
 static ngx_int_t ngx_http_guardrail_refuse_level(
     ngx_http_guardrail_ctx_t *ctx, ngx_http_guardrail_item_t *item,
     guardrail_level_rc_e rc);
@@ -68,6 +71,7 @@ ngx_http_guardrail_take_levels(ngx_http_request_t *r,
     ngx_uint_t                    n;
     guardrail_level_rc_e          lrc;
     ngx_http_guardrail_item_t    *item;
+    ngx_http_guardrail_line_t    *line;
     ngx_http_guardrail_quotas_t  *q;
 
     q = ctx->quotas;
@@ -77,10 +81,12 @@ ngx_http_guardrail_take_levels(ngx_http_request_t *r,
         return NGX_OK;
     }
 
-    if (q->waits && !q->expired
-        && !guardrail_waiter_called(&q->waits_for->place->zone->z, q->waiter))
+    line = q->line;
+
+    if (q->waits && !line->expired
+        && !guardrail_waiter_called(&line->item->place->zone->z, line->waiter))
     {
-        ngx_http_guardrail_list(q);
+        ngx_http_guardrail_list(line);
         return NGX_AGAIN;
     }
 
@@ -99,28 +105,39 @@ ngx_http_guardrail_take_levels(ngx_http_request_t *r,
 
         ngx_http_guardrail_release_levels(ctx);
 
-        if (q->waits && q->waits_for == item && !q->expired) {
+        if (q->waits && line->item == item && !line->expired) {
 
             /* it was called, and what was granted has gone to another */
 
-            ngx_http_guardrail_list(q);
+            ngx_http_guardrail_list(line);
 
             return NGX_AGAIN;
         }
 
         ngx_http_guardrail_leave_line(ctx);
 
-        if (q->expired) {
+        if (line && line->expired) {
             (void) ngx_atomic_fetch_add((ngx_atomic_t *)
                              &item->place->zone->z.head->stats.timeouts, 1);
         }
 
         if (item->quota->queue == 0
             || ctx->mode == NGX_HTTP_GUARDRAIL_DRY_RUN
-            || q->expired)
+            || (line && line->expired))
         {
             return ngx_http_guardrail_refuse_level(ctx, item,
                                                    GUARDRAIL_LEVEL_FULL);
+        }
+
+        if (line == NULL) {
+
+            if (ngx_http_guardrail_make_line(ctx) != NGX_OK) {
+                ngx_http_guardrail_set_verdict(ctx, GUARDRAIL_INTERNAL, 0, 0);
+                ctx->error = "there is no memory for it to wait";
+                return NGX_DECLINED;
+            }
+
+            line = q->line;
         }
 
         lrc = ngx_http_guardrail_try(ctx, item, 1);
@@ -262,10 +279,6 @@ ngx_http_guardrail_try(ngx_http_guardrail_ctx_t *ctx,
 
     ngx_http_guardrail_unlock(zone);
 
-    if (rc == GUARDRAIL_LEVEL_OK && !q->waits) {
-        item->leased = 1;
-    }
-
     return rc;
 }
 
@@ -282,7 +295,7 @@ ngx_http_guardrail_try_locked(ngx_http_guardrail_ctx_t *ctx,
     q = ctx->quotas;
     z = &item->place->zone->z;
 
-    if (q->waits && q->waits_for == item) {
+    if (q->waits && q->line->item == item) {
         return ngx_http_guardrail_accept_locked(ctx, item, now);
     }
 
@@ -290,6 +303,7 @@ ngx_http_guardrail_try_locked(ngx_http_guardrail_ctx_t *ctx,
 
     if (rc == GUARDRAIL_LEVEL_OK) {
         item->leased = 1;
+        item->generation = item->place->zone->generation;
         return rc;
     }
 
@@ -297,11 +311,13 @@ ngx_http_guardrail_try_locked(ngx_http_guardrail_ctx_t *ctx,
         return rc;
     }
 
-    rc = guardrail_level_wait_locked(z, want, item->quota->queue, &q->waiter);
+    rc = guardrail_level_wait_locked(z, want, item->quota->queue,
+                                     &q->line->waiter);
 
     if (rc == GUARDRAIL_LEVEL_OK) {
         q->waits = 1;
-        q->waits_for = item;
+        q->line->item = item;
+        q->line->generation = item->place->zone->generation;
     }
 
     return rc;
@@ -316,17 +332,29 @@ ngx_http_guardrail_accept_locked(ngx_http_guardrail_ctx_t *ctx,
 {
     guardrail_zone_t             *z;
     guardrail_level_rc_e          rc;
+    ngx_http_guardrail_line_t    *line;
     ngx_http_guardrail_quotas_t  *q;
 
     q = ctx->quotas;
+    line = q->line;
     z = &item->place->zone->z;
 
-    guardrail_level_return_locked(z, q->waiter, now);
+    if (!ngx_http_guardrail_is_ours(item->place->zone, line->generation)) {
 
-    rc = guardrail_level_accept_locked(z, q->waiter, now, &item->lease);
+        /* its place was given back with what a dead process had */
+
+        q->waits = 0;
+
+        return GUARDRAIL_LEVEL_FULL;
+    }
+
+    guardrail_level_return_locked(z, line->waiter, now);
+
+    rc = guardrail_level_accept_locked(z, line->waiter, now, &item->lease);
 
     if (rc == GUARDRAIL_LEVEL_OK) {
         item->leased = 1;
+        item->generation = line->generation;
         q->waits = 0;
     }
 
@@ -359,11 +387,10 @@ ngx_http_guardrail_take_level(ngx_http_guardrail_ctx_t *ctx,
 ngx_int_t
 ngx_http_guardrail_grow_memory(ngx_http_guardrail_ctx_t *ctx)
 {
-    uint64_t                      now, amount;
+    uint64_t                      amount;
     ngx_uint_t                    i;
     guardrail_level_rc_e          rc;
     ngx_http_guardrail_item_t    *items, *item;
-    ngx_http_guardrail_zone_t    *zone;
     ngx_http_guardrail_quotas_t  *q;
 
     q = ctx->quotas;
@@ -377,48 +404,12 @@ ngx_http_guardrail_grow_memory(ngx_http_guardrail_ctx_t *ctx)
             continue;
         }
 
-        if (!item->leased) {
-            item->amount = amount;
-            rc = ngx_http_guardrail_try(ctx, item, 0);
+        if (item->leased) {
+            rc = ngx_http_guardrail_grow(ctx, item, amount);
 
         } else {
-            zone = item->place->zone;
-            now = ngx_http_guardrail_now(zone);
-
-            ngx_http_guardrail_lock(zone);
-
-            guardrail_level_expire_locked(&zone->z, now);
-
-            rc = guardrail_level_resize_locked(&zone->z, item->lease, amount,
-                                               item->rate.limit.value, now);
-            q->used = 0;
-            q->waiters = 0;
-            q->retry = 1;
-
-            if (rc == GUARDRAIL_LEVEL_FULL) {
-                guardrail_want_t  want;
-
-                want.entry = guardrail_zone_entry(&zone->z,
-                                                  item->place->key.entry);
-                want.unit = GUARDRAIL_LEVEL_MEMORY;
-                want.amount = amount - item->amount;
-                want.limit = item->rate.limit.value;
-
-                q->used = guardrail_level_used_locked(&zone->z, &want);
-                q->waiters = guardrail_level_waiting_locked(&zone->z, &want);
-                q->retry = guardrail_level_retry_locked(&zone->z, &want, now);
-            }
-
-            ngx_http_guardrail_unlock(zone);
-
-            if (rc == GUARDRAIL_LEVEL_OK) {
-                item->amount = amount;
-
-            } else {
-                amount = (rc == GUARDRAIL_LEVEL_FULL) ? amount - item->amount
-                                                      : amount;
-                item->wanted = amount;
-            }
+            item->amount = amount;
+            rc = ngx_http_guardrail_try(ctx, item, 0);
         }
 
         if (rc != GUARDRAIL_LEVEL_OK) {
@@ -427,6 +418,73 @@ ngx_http_guardrail_grow_memory(ngx_http_guardrail_ctx_t *ctx)
     }
 
     return NGX_OK;
+}
+
+
+/* more of what is leased; item->wanted is what is said of a refusal */
+
+static guardrail_level_rc_e
+ngx_http_guardrail_grow(ngx_http_guardrail_ctx_t *ctx,
+    ngx_http_guardrail_item_t *item, uint64_t amount)
+{
+    uint64_t                      now;
+    guardrail_want_t              want;
+    guardrail_level_rc_e          rc;
+    ngx_http_guardrail_zone_t    *zone;
+    ngx_http_guardrail_quotas_t  *q;
+
+    q = ctx->quotas;
+    zone = item->place->zone;
+    now = ngx_http_guardrail_now(zone);
+
+    want.unit = GUARDRAIL_LEVEL_MEMORY;
+    want.amount = amount - item->amount;
+    want.limit = item->rate.limit.value;
+
+    ngx_http_guardrail_lock(zone);
+
+    guardrail_level_expire_locked(&zone->z, now);
+
+    /* whoever took this process for dead has given it back already */
+
+    if (!ngx_http_guardrail_is_ours(zone, item->generation)) {
+        ngx_http_guardrail_unlock(zone);
+
+        item->leased = 0;
+        item->amount = amount;
+
+        return ngx_http_guardrail_try(ctx, item, 0);
+    }
+
+    want.entry = guardrail_zone_entry(&zone->z, item->place->key.entry);
+
+    rc = guardrail_level_resize_locked(&zone->z, item->lease, amount,
+                                       item->rate.limit.value, now);
+    q->used = 0;
+    q->waiters = 0;
+    q->retry = 1;
+
+    if (rc == GUARDRAIL_LEVEL_OK) {
+        guardrail_heavy_taken_locked(&zone->z, &item->place->key,
+                                     item->place->name.data,
+                                     item->place->name.len, &want, now);
+
+    } else if (rc == GUARDRAIL_LEVEL_FULL) {
+        q->used = guardrail_level_used_locked(&zone->z, &want);
+        q->waiters = guardrail_level_waiting_locked(&zone->z, &want);
+        q->retry = guardrail_level_retry_locked(&zone->z, &want, now);
+    }
+
+    ngx_http_guardrail_unlock(zone);
+
+    if (rc == GUARDRAIL_LEVEL_OK) {
+        item->amount = amount;
+
+    } else {
+        item->wanted = (rc == GUARDRAIL_LEVEL_FULL) ? want.amount : amount;
+    }
+
+    return rc;
 }
 
 
@@ -512,7 +570,7 @@ ngx_http_guardrail_release_levels(ngx_http_guardrail_ctx_t *ctx)
     }
 
     items = q->items.elts;
-    hold = !ctx->refused && ngx_http_guardrail_left_behind(q->request);
+    hold = !ctx->refused && ngx_http_guardrail_left_behind(ctx->request);
 
     for (i = 0; i < q->items.nelts; i++) {
         if (items[i].leased && ngx_http_guardrail_is_level(&items[i])) {
@@ -527,11 +585,9 @@ ngx_http_guardrail_release(ngx_http_guardrail_ctx_t *ctx,
     ngx_http_guardrail_item_t *item, ngx_uint_t hold)
 {
     uint64_t                    now, end;
-    guardrail_lease_t          *lease;
     ngx_http_guardrail_zone_t  *zone;
 
     zone = item->place->zone;
-    lease = &zone->z.leases[item->lease];
 
     item->leased = 0;
 
@@ -541,11 +597,7 @@ ngx_http_guardrail_release(ngx_http_guardrail_ctx_t *ctx,
 
     /* whoever took this process for dead has given it back already */
 
-    if (zone->slot != GUARDRAIL_ZONE_NONE
-        && zone->z.slots[zone->slot].generation == zone->generation
-        && lease->level && lease->end == 0
-        && lease->slot == zone->slot + 1)
-    {
+    if (ngx_http_guardrail_is_ours(zone, item->generation)) {
         end = hold ? now + item->quota->hold : 0;
 
         if (hold && item->quota->hold) {

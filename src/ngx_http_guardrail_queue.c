@@ -14,53 +14,79 @@
 #define NGX_HTTP_GUARDRAIL_POLL   20            /* ms */
 
 
+static void ngx_http_guardrail_unlist(ngx_http_guardrail_line_t *line);
 static void ngx_http_guardrail_timeout_handler(ngx_event_t *ev);
+
+
+ngx_int_t
+ngx_http_guardrail_make_line(ngx_http_guardrail_ctx_t *ctx)
+{
+    ngx_connection_t           *c;
+    ngx_http_guardrail_line_t  *line;
+
+    c = ctx->request->connection;
+
+    line = ngx_pcalloc(ctx->request->pool, sizeof(ngx_http_guardrail_line_t));
+    if (line == NULL) {
+        return NGX_ERROR;
+    }
+
+    line->ctx = ctx;
+    line->timer.handler = ngx_http_guardrail_timeout_handler;
+    line->timer.data = c;
+    line->timer.log = c->log;
+
+    ctx->quotas->line = line;
+
+    return NGX_OK;
+}
 
 
 void
 ngx_http_guardrail_begin_waiting(ngx_http_guardrail_ctx_t *ctx)
 {
-    ngx_msec_int_t                left;
-    ngx_http_request_t           *r;
-    ngx_http_guardrail_quotas_t  *q;
+    ngx_msec_int_t               left;
+    ngx_http_guardrail_line_t   *line;
+    ngx_http_guardrail_quota_t  *quota;
 
-    q = ctx->quotas;
-    r = q->request;
+    line = ctx->quotas->line;
+    quota = line->item->quota;
 
-    if (!q->waited) {
-        q->waited = 1;
-        q->since = ngx_current_msec;
-        q->deadline = ngx_current_msec + q->waits_for->quota->timeout;
+    if (line->since == 0) {
+        line->since = ngx_current_msec;
     }
 
-    ngx_log_debug2(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+    /* one deadline, that of the level where it waited first */
+
+    if (!line->waited) {
+        line->waited = 1;
+        line->deadline = ngx_current_msec + quota->timeout;
+    }
+
+    ngx_log_debug2(NGX_LOG_DEBUG_HTTP, ctx->request->connection->log, 0,
                    "guardrail waits for %s of zone \"%V\"",
-                   guardrail_unit_info(q->waits_for->rate.limit.unit)->name,
-                   &q->waits_for->place->zone->name);
+                   guardrail_unit_info(line->item->rate.limit.unit)->name,
+                   &line->item->place->zone->name);
 
-    if (!q->timer.timer_set) {
-        q->timer.handler = ngx_http_guardrail_timeout_handler;
-        q->timer.data = r->connection;
-        q->timer.log = r->connection->log;
-
-        left = (ngx_msec_int_t) (q->deadline - ngx_current_msec);
-        ngx_add_timer(&q->timer, (ngx_msec_t) ngx_max(left, 1));
+    if (!line->timer.timer_set) {
+        left = (ngx_msec_int_t) (line->deadline - ngx_current_msec);
+        ngx_add_timer(&line->timer, (ngx_msec_t) ngx_max(left, 1));
     }
 
-    ngx_http_guardrail_list(q);
+    ngx_http_guardrail_list(line);
 }
 
 
 void
-ngx_http_guardrail_list(ngx_http_guardrail_quotas_t *q)
+ngx_http_guardrail_list(ngx_http_guardrail_line_t *line)
 {
     ngx_http_guardrail_zone_t  *zone;
 
-    zone = q->waits_for->place->zone;
+    zone = line->item->place->zone;
 
-    if (!q->listed) {
-        q->listed = 1;
-        ngx_queue_insert_tail(&zone->waiting, &q->queue);
+    if (!line->listed) {
+        line->listed = 1;
+        ngx_queue_insert_tail(&zone->waiting, &line->queue);
     }
 
     if (!zone->poll.timer_set) {
@@ -74,18 +100,33 @@ ngx_http_guardrail_list(ngx_http_guardrail_quotas_t *q)
 void
 ngx_http_guardrail_end_waiting(ngx_http_guardrail_quotas_t *q)
 {
-    if (q->listed) {
-        q->listed = 0;
-        ngx_queue_remove(&q->queue);
+    ngx_http_guardrail_line_t  *line;
+
+    line = q->line;
+
+    if (line == NULL) {
+        return;
     }
 
-    if (q->timer.timer_set) {
-        ngx_del_timer(&q->timer);
+    ngx_http_guardrail_unlist(line);
+
+    if (line->timer.timer_set) {
+        ngx_del_timer(&line->timer);
     }
 
-    if (q->since) {
-        q->queue_time += ngx_current_msec - q->since;
-        q->since = 0;
+    if (line->since) {
+        q->queue_time += ngx_current_msec - line->since;
+        line->since = 0;
+    }
+}
+
+
+static void
+ngx_http_guardrail_unlist(ngx_http_guardrail_line_t *line)
+{
+    if (line->listed) {
+        line->listed = 0;
+        ngx_queue_remove(&line->queue);
     }
 }
 
@@ -104,18 +145,28 @@ void
 ngx_http_guardrail_leave_line(ngx_http_guardrail_ctx_t *ctx)
 {
     uint64_t                      now;
+    ngx_http_guardrail_line_t    *line;
     ngx_http_guardrail_zone_t    *zone;
     ngx_http_guardrail_quotas_t  *q;
 
     q = ctx->quotas;
+    line = q->line;
+
+    if (line == NULL) {
+        return;
+    }
 
     if (q->waits) {
-        zone = q->waits_for->place->zone;
+        zone = line->item->place->zone;
         now = ngx_http_guardrail_now(zone);
 
         ngx_http_guardrail_lock(zone);
 
-        guardrail_level_leave_locked(&zone->z, q->waiter, now);
+        /* whoever took this process for dead has taken it out already */
+
+        if (ngx_http_guardrail_is_ours(zone, line->generation)) {
+            guardrail_level_leave_locked(&zone->z, line->waiter, now);
+        }
 
         if (ctx->aborted) {
             zone->z.head->stats.abandoned++;
@@ -128,37 +179,31 @@ ngx_http_guardrail_leave_line(ngx_http_guardrail_ctx_t *ctx)
         ngx_http_guardrail_call_waiting(zone);
     }
 
-    if (q->listed) {
-        q->listed = 0;
-        ngx_queue_remove(&q->queue);
-    }
+    ngx_http_guardrail_unlist(line);
 }
 
 
 static void
 ngx_http_guardrail_timeout_handler(ngx_event_t *ev)
 {
-    ngx_http_guardrail_quotas_t  *q;
+    ngx_http_guardrail_line_t  *line;
 
-    q = (ngx_http_guardrail_quotas_t *) (void *)
-        ((u_char *) ev - offsetof(ngx_http_guardrail_quotas_t, timer));
+    line = (ngx_http_guardrail_line_t *) (void *)
+           ((u_char *) ev - offsetof(ngx_http_guardrail_line_t, timer));
 
-    q->expired = 1;
+    line->expired = 1;
 
-    if (q->listed) {
-        q->listed = 0;
-        ngx_queue_remove(&q->queue);
-    }
+    ngx_http_guardrail_unlist(line);
 
-    ngx_http_guardrail_wake_phases(q->ctx);
+    ngx_http_guardrail_wake_phases(line->ctx);
 }
 
 
 void
 ngx_http_guardrail_look(ngx_http_guardrail_zone_t *zone)
 {
-    ngx_queue_t                  *item, *next, called;
-    ngx_http_guardrail_quotas_t  *q;
+    ngx_queue_t                *item, *next, called;
+    ngx_http_guardrail_line_t  *line;
 
     ngx_queue_init(&called);
 
@@ -167,9 +212,9 @@ ngx_http_guardrail_look(ngx_http_guardrail_zone_t *zone)
          item = next)
     {
         next = ngx_queue_next(item);
-        q = ngx_queue_data(item, ngx_http_guardrail_quotas_t, queue);
+        line = ngx_queue_data(item, ngx_http_guardrail_line_t, queue);
 
-        if (guardrail_waiter_called(&zone->z, q->waiter)) {
+        if (guardrail_waiter_called(&zone->z, line->waiter)) {
             ngx_queue_remove(item);
             ngx_queue_insert_tail(&called, item);
         }
@@ -179,12 +224,12 @@ ngx_http_guardrail_look(ngx_http_guardrail_zone_t *zone)
 
     while (!ngx_queue_empty(&called)) {
         item = ngx_queue_head(&called);
-        q = ngx_queue_data(item, ngx_http_guardrail_quotas_t, queue);
+        line = ngx_queue_data(item, ngx_http_guardrail_line_t, queue);
 
         ngx_queue_remove(item);
-        q->listed = 0;
+        line->listed = 0;
 
-        ngx_http_guardrail_wake_phases(q->ctx);
+        ngx_http_guardrail_wake_phases(line->ctx);
     }
 
     if (!ngx_queue_empty(&zone->waiting)) {

@@ -4,11 +4,14 @@
  *
  * What the files of tenants and quotas share:
  *
- *   tenant     guardrail_tenant, guardrail_secret: whose request it is
- *   zone       guardrail_zone: shared memory and its lock
+ *   tenant     guardrail_tenant: whose request it is
+ *   secret     guardrail_secret: under which keys are hashed
+ *   zone_conf  guardrail_zone
+ *   zone       shared memory and its lock
  *   process    processes that share zones, and what the dead left behind
  *   quota_conf guardrail_quota
- *   quota      which quotas a request is under, and its admission
+ *   enter      which quotas a request is under
+ *   quota      its admission
  *   charge     rates of a body, and what is settled at the end
  *   level      leases of concurrency, memory, uploads
  *   queue      waiting for them
@@ -149,6 +152,7 @@ typedef struct {
     guardrail_rate_rc_e               rc;
     uint32_t                          lease;
     uint64_t                          amount;       /* of a lease */
+    uint32_t                          generation;   /* of the slot's */
 
     unsigned                          here:1;       /* of this location */
     unsigned                          again:1;      /* its limit is less now */
@@ -158,8 +162,25 @@ typedef struct {
 } ngx_http_guardrail_item_t;
 
 
+/* a request that has come to wait for a level: made then, and kept */
+
+typedef struct {
+    ngx_http_guardrail_ctx_t         *ctx;
+    ngx_http_guardrail_item_t        *item;         /* whose level */
+    uint32_t                          waiter;
+    uint32_t                          generation;   /* of the slot's */
+    ngx_queue_t                       queue;        /* of the worker */
+    ngx_event_t                       timer;
+    ngx_msec_t                        since;
+    ngx_msec_t                        deadline;
+
+    unsigned                          waited:1;
+    unsigned                          listed:1;
+    unsigned                          expired:1;
+} ngx_http_guardrail_line_t;
+
+
 struct ngx_http_guardrail_quotas_s {
-    ngx_http_request_t               *request;
     ngx_http_guardrail_ctx_t         *ctx;
     ngx_array_t                       items;
     ngx_array_t                       places;       /* pointers */
@@ -176,21 +197,11 @@ struct ngx_http_guardrail_quotas_s {
     unsigned                          overflow:1;
     unsigned                          streams:1;    /* unbuffered: memory */
                                                     /* grows, none waits */
+    unsigned                          waits:1;      /* for a level, now */
     ngx_http_guardrail_item_t        *too_large;    /* for a whole level */
 
-    /* while it waits for a level */
-
-    unsigned                          waits:1;
-    unsigned                          waited:1;
-    unsigned                          expired:1;
-    unsigned                          listed:1;
-    ngx_http_guardrail_item_t        *waits_for;
-    uint32_t                          waiter;
-    ngx_queue_t                       queue;
-    ngx_event_t                       timer;
-    ngx_msec_t                        since;
+    ngx_http_guardrail_line_t        *line;         /* NULL: never waited */
     ngx_msec_t                        queue_time;   /* ms, in sum */
-    ngx_msec_t                        deadline;
 };
 
 
@@ -198,9 +209,6 @@ struct ngx_http_guardrail_quotas_s {
 
 char *ngx_http_guardrail_set_tenant(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
-char *ngx_http_guardrail_set_secret(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-
 /*
  * Whose request it is in the present location; NULL when there is no memory
  * or no value.  Of an internal redirect it is asked anew.
@@ -220,6 +228,12 @@ u_char *ngx_http_guardrail_escape(u_char *p, u_char *data, size_t len);
 
 void ngx_http_guardrail_fmt_tenant(guardrail_fmt_t *f, ngx_http_request_t *r);
 
+
+/* secret */
+
+char *ngx_http_guardrail_set_secret(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
 /* the secret of this instance, after make_secret() */
 
 extern u_char  ngx_http_guardrail_secret[GUARDRAIL_SIPHASH_KEY];
@@ -236,7 +250,7 @@ ngx_int_t ngx_http_guardrail_random(u_char *p, size_t len, ngx_log_t *log);
 ngx_int_t ngx_http_guardrail_make_secret(ngx_cycle_t *cycle);
 
 
-/* zone */
+/* zone_conf */
 
 char *ngx_http_guardrail_set_zone(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
@@ -250,6 +264,14 @@ ngx_http_guardrail_zone_t *ngx_http_guardrail_get_zone(ngx_conf_t *cf,
 
 ngx_int_t ngx_http_guardrail_check_zones(ngx_conf_t *cf);
 
+
+/* zone */
+
+/* bytes to map, which tell the layout; what makes or keeps the zone in them */
+
+size_t ngx_http_guardrail_map_size(ngx_http_guardrail_zone_t *zone);
+ngx_int_t ngx_http_guardrail_init_zone(ngx_shm_zone_t *shm_zone, void *data);
+
 /*
  * Takes the lock, puts right what a killed process left, and registers this
  * process and its configuration at the first time.  Between lock and unlock
@@ -258,6 +280,27 @@ ngx_int_t ngx_http_guardrail_check_zones(ngx_conf_t *cf);
 
 void ngx_http_guardrail_lock(ngx_http_guardrail_zone_t *zone);
 void ngx_http_guardrail_unlock(ngx_http_guardrail_zone_t *zone);
+
+/*
+ * Under the lock: does what this process took under a generation still belong
+ * to it?  Whoever takes it for dead gives its leases back.
+ */
+
+static ngx_inline ngx_uint_t
+ngx_http_guardrail_is_ours(ngx_http_guardrail_zone_t *zone,
+    uint32_t generation)
+{
+    guardrail_slot_t  *s;
+
+    if (zone->slot == GUARDRAIL_ZONE_NONE) {
+        return 0;
+    }
+
+    s = &zone->z.slots[zone->slot];
+
+    return s->generation == generation && s->pid == (uint32_t) ngx_pid;
+}
+
 
 /* the zone's time in milliseconds */
 
@@ -280,7 +323,7 @@ ngx_uint_t ngx_http_guardrail_alive(ngx_pid_t pid, uint64_t start);
 void ngx_http_guardrail_call_waiting(ngx_http_guardrail_zone_t *zone);
 
 
-/* quota */
+/* quota_conf */
 
 char *ngx_http_guardrail_set_quota(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
@@ -293,6 +336,26 @@ void ngx_http_guardrail_check_room(ngx_http_guardrail_zone_t *zone,
 /* a location's own quotas: in order, each pair once; at merge */
 
 char *ngx_http_guardrail_check_quotas(ngx_conf_t *cf, ngx_array_t *quotas);
+
+
+/* enter */
+
+/* NGX_OK, or NGX_ERROR with the verdict in ctx */
+
+ngx_int_t ngx_http_guardrail_enter_quotas(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx);
+
+/*
+ * What the quotas of the location must know of a body: its records, what it
+ * costs.  constant: only those without variables.
+ */
+
+void ngx_http_guardrail_quota_limits(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx, ngx_uint_t constant,
+    guardrail_body_limits_t *limits);
+
+
+/* quota */
 
 /*
  * Admits a request to its location: rates of requests, uploads, what its
@@ -323,15 +386,6 @@ void ngx_http_guardrail_settle_refused(ngx_http_guardrail_ctx_t *ctx);
 /* the request ends, by any way */
 
 void ngx_http_guardrail_settle(ngx_http_guardrail_ctx_t *ctx);
-
-/*
- * What the quotas of the location must know of a body: its records, what it
- * costs.  constant: only those without variables.
- */
-
-void ngx_http_guardrail_quota_limits(ngx_http_request_t *r,
-    ngx_http_guardrail_ctx_t *ctx, ngx_uint_t constant,
-    guardrail_body_limits_t *limits);
 
 /*
  * A rate that does not admit: item->rc says how, wanted is what it did not
@@ -392,13 +446,17 @@ void ngx_http_guardrail_release_levels(ngx_http_guardrail_ctx_t *ctx);
 
 /* queue */
 
-/* stands in line, as q->waits_for and q->waiter say */
+/* its part of a request; NGX_ERROR without memory */
+
+ngx_int_t ngx_http_guardrail_make_line(ngx_http_guardrail_ctx_t *ctx);
+
+/* stands in line, as q->line says */
 
 void ngx_http_guardrail_begin_waiting(ngx_http_guardrail_ctx_t *ctx);
 
 /* this worker looks for it; once for all lines in which it stands */
 
-void ngx_http_guardrail_list(ngx_http_guardrail_quotas_t *q);
+void ngx_http_guardrail_list(ngx_http_guardrail_line_t *line);
 
 /* leaves one line; its time goes on, since another may come */
 

@@ -10,6 +10,7 @@
  *   status_limits      ... the limits in force, and what they could be
  *   status_prometheus  Prometheus' text format, and OpenMetrics
  *   status_html        the page
+ *   status_zone        zones, in each of them
  */
 
 
@@ -49,6 +50,8 @@ struct ngx_http_guardrail_out_s {
     ngx_uint_t                        section;
     ngx_uint_t                        index;
     size_t                            written;      /* in this pass */
+    ngx_uint_t                        table;        /* of HTML */
+    u_char                           *views;        /* copies of zones */
     ngx_uint_t                        media;
     ngx_event_t                       event;
 };
@@ -123,8 +126,46 @@ void ngx_http_guardrail_write_limits(ngx_http_guardrail_out_t *out,
 void ngx_http_guardrail_write_suggestions(ngx_http_guardrail_out_t *out,
     ngx_http_guardrail_series_t *series, ngx_http_guardrail_counters_t *c);
 
+
+/* Prometheus: the first label opens the braces, the number closes them */
+
+typedef enum {
+    ngx_http_guardrail_counter = 0,
+    ngx_http_guardrail_gauge,
+    ngx_http_guardrail_histogram
+} ngx_http_guardrail_type_e;
+
+/* what begins a family; a counter is named without "_total" */
+
+void ngx_http_guardrail_head(ngx_http_guardrail_out_t *out, const char *name,
+    ngx_http_guardrail_type_e type, const char *help);
+
+void ngx_http_guardrail_sample(ngx_http_guardrail_out_t *out,
+    const char *name, const char *suffix);
+void ngx_http_guardrail_label(ngx_http_guardrail_out_t *out, const char *name,
+    ngx_str_t *value);
+void ngx_http_guardrail_end_sample(ngx_http_guardrail_out_t *out,
+    uint64_t value);
+
 ngx_int_t ngx_http_guardrail_step_prometheus(ngx_http_guardrail_out_t *out);
 ngx_int_t ngx_http_guardrail_step_html(ngx_http_guardrail_out_t *out);
+
+
+/* zones: a copy of one at a time, of this worker */
+
+extern ngx_http_guardrail_zone_view_t  ngx_http_guardrail_view;
+
+/* tenants of a zone that are shown */
+
+#define NGX_HTTP_GUARDRAIL_SHOWN  50
+
+void ngx_http_guardrail_write_zone(ngx_http_guardrail_out_t *out,
+    ngx_http_guardrail_zone_t *zone);
+ngx_int_t ngx_http_guardrail_step_zones(ngx_http_guardrail_out_t *out);
+
+/* of GUARDRAIL_LEVEL_.. */
+
+const char *ngx_http_guardrail_level_name(ngx_uint_t level);
 
 
 #endif /* NGX_HTTP_GUARDRAIL_STATUS_H */

@@ -11,13 +11,15 @@
 #include "ngx_http_guardrail_page.h"
 
 
-/* rows for each series; heads end with NULL */
+/* rows for each series, or for each zone; heads end with NULL */
 
 typedef struct {
     const char   *caption;
     const char  **heads;
-    void        (*write)(ngx_http_guardrail_out_t *out,
+    void        (*series)(ngx_http_guardrail_out_t *out,
                  ngx_http_guardrail_series_t *series);
+    void        (*zone)(ngx_http_guardrail_out_t *out,
+                 ngx_http_guardrail_zone_t *zone);
 } ngx_http_guardrail_table_t;
 
 
@@ -31,6 +33,13 @@ static void ngx_http_guardrail_refusal_row(ngx_http_guardrail_out_t *out,
     ngx_str_t *location, ngx_uint_t verdict, const char *reason, uint64_t n);
 static void ngx_http_guardrail_measure_rows(ngx_http_guardrail_out_t *out,
     ngx_http_guardrail_series_t *series);
+static void ngx_http_guardrail_zone_rows(ngx_http_guardrail_out_t *out,
+    ngx_http_guardrail_zone_t *zone);
+static void ngx_http_guardrail_tenant_rows(ngx_http_guardrail_out_t *out,
+    ngx_http_guardrail_zone_t *zone);
+static void ngx_http_guardrail_tenant_row(ngx_http_guardrail_out_t *out,
+    ngx_http_guardrail_zone_t *zone, ngx_http_guardrail_view_row_t *row,
+    const char *item, uint64_t used, uint64_t limit);
 static void ngx_http_guardrail_begin_table(ngx_http_guardrail_out_t *out,
     const ngx_http_guardrail_table_t *table);
 static void ngx_http_guardrail_begin_row(ngx_http_guardrail_out_t *out,
@@ -59,18 +68,35 @@ static const char  *ngx_http_guardrail_measure_heads[] = {
 };
 
 
+static const char  *ngx_http_guardrail_zone_heads[] = {
+    "Zone", "Keys", "Room for keys", "Requests at work", "Memory at work",
+    "Waiting", "Timed out", NULL
+};
+
+
+static const char  *ngx_http_guardrail_tenant_heads[] = {
+    "Zone", "Tenant", "Quota", "Used", "Limit", NULL
+};
+
+
 static const ngx_http_guardrail_table_t  ngx_http_guardrail_tables[] = {
 
     { "Requests", ngx_http_guardrail_request_heads,
-      ngx_http_guardrail_request_rows },
+      ngx_http_guardrail_request_rows, NULL },
 
     { "Refusals", ngx_http_guardrail_refusal_heads,
-      ngx_http_guardrail_refusal_rows },
+      ngx_http_guardrail_refusal_rows, NULL },
 
     { "Bodies", ngx_http_guardrail_measure_heads,
-      ngx_http_guardrail_measure_rows },
+      ngx_http_guardrail_measure_rows, NULL },
 
-    { NULL, NULL, NULL }
+    { "Zones", ngx_http_guardrail_zone_heads,
+      NULL, ngx_http_guardrail_zone_rows },
+
+    { "Heaviest tenants", ngx_http_guardrail_tenant_heads,
+      NULL, ngx_http_guardrail_tenant_rows },
+
+    { NULL, NULL, NULL, NULL }
 };
 
 
@@ -114,35 +140,45 @@ ngx_http_guardrail_step_html(ngx_http_guardrail_out_t *out)
 }
 
 
-/* the beginning of a table, the rows of each series, its end */
+/* the rows of a series or a zone in each step */
 
 static ngx_int_t
 ngx_http_guardrail_step_tables(ngx_http_guardrail_out_t *out)
 {
-    ngx_uint_t                         n, row;
+    ngx_uint_t                         n;
+    ngx_http_guardrail_zone_t        **zones;
     ngx_http_guardrail_series_t      **series;
     const ngx_http_guardrail_table_t  *table;
 
-    n = out->gmcf->series.nelts + 2;
-
-    table = &ngx_http_guardrail_tables[out->index / n];
-    row = out->index % n;
+    table = &ngx_http_guardrail_tables[out->table];
 
     if (table->caption == NULL) {
         return NGX_OK;
     }
 
-    out->index++;
+    series = out->gmcf->series.elts;
+    zones = out->gmcf->zones.elts;
 
-    if (row == 0) {
+    n = table->series ? out->gmcf->series.nelts : out->gmcf->zones.nelts;
+
+    if (out->index == 0) {
         ngx_http_guardrail_begin_table(out, table);
+    }
 
-    } else if (row == n - 1) {
-        ngx_http_guardrail_put(out, "</tbody>\n</table>\n");
+    if (out->index < n) {
+
+        if (table->series) {
+            table->series(out, series[out->index++]);
+
+        } else {
+            table->zone(out, zones[out->index++]);
+        }
 
     } else {
-        series = out->gmcf->series.elts;
-        table->write(out, series[row - 1]);
+        ngx_http_guardrail_put(out, "</tbody>\n</table>\n");
+
+        out->table++;
+        out->index = 0;
     }
 
     return NGX_AGAIN;
@@ -249,6 +285,95 @@ ngx_http_guardrail_measure_rows(ngx_http_guardrail_out_t *out,
         ngx_http_guardrail_cell_stat(out, i, h->max);
         ngx_http_guardrail_put(out, "</tr>\n");
     }
+}
+
+
+static void
+ngx_http_guardrail_zone_rows(ngx_http_guardrail_out_t *out,
+    ngx_http_guardrail_zone_t *zone)
+{
+    ngx_http_guardrail_zone_view_t  *view;
+
+    view = &ngx_http_guardrail_view;
+
+    ngx_http_guardrail_zone_snapshot(zone, view);
+
+    ngx_http_guardrail_begin_row(out, &zone->name);
+    ngx_http_guardrail_cell_u64(out, view->entries);
+    ngx_http_guardrail_cell_u64(out, view->capacity);
+    ngx_http_guardrail_cell_u64(out,
+                                view->leases[GUARDRAIL_LEVEL_CONCURRENCY]);
+    ngx_http_guardrail_cell_u64(out, view->memory);
+    ngx_http_guardrail_cell_u64(out, view->waiting);
+    ngx_http_guardrail_cell_u64(out, view->stats.timeouts);
+    ngx_http_guardrail_put(out, "</tr>\n");
+}
+
+
+static void
+ngx_http_guardrail_tenant_rows(ngx_http_guardrail_out_t *out,
+    ngx_http_guardrail_zone_t *zone)
+{
+    char                             name[GUARDRAIL_LIMIT_NAME + 1];
+    ngx_uint_t                       i, j;
+    ngx_http_guardrail_view_row_t   *row;
+    ngx_http_guardrail_zone_view_t  *view;
+
+    view = &ngx_http_guardrail_view;
+
+    ngx_http_guardrail_zone_snapshot(zone, view);
+
+    for (i = 0; i < view->n_rows && i < NGX_HTTP_GUARDRAIL_SHOWN; i++) {
+        row = &view->rows[i];
+
+        for (j = 0; j < GUARDRAIL_ZONE_MAX_RATES; j++) {
+
+            if (view->pairs[j].period) {
+                name[guardrail_limit_name(view->pairs[j].unit,
+                                          view->pairs[j].period, name)] = '\0';
+
+                ngx_http_guardrail_tenant_row(out, zone, row, name,
+                                              row->used[j], row->limits[j]);
+            }
+        }
+
+        for (j = 0; j < GUARDRAIL_LEVEL_UNITS; j++) {
+            ngx_http_guardrail_tenant_row(out, zone, row,
+                                          ngx_http_guardrail_level_name(j),
+                                          row->level_used[j],
+                                          row->level_limits[j]);
+        }
+    }
+}
+
+
+static void
+ngx_http_guardrail_tenant_row(ngx_http_guardrail_out_t *out,
+    ngx_http_guardrail_zone_t *zone, ngx_http_guardrail_view_row_t *row,
+    const char *item, uint64_t used, uint64_t limit)
+{
+    if (used == 0) {
+        return;
+    }
+
+    ngx_http_guardrail_begin_row(out, &zone->name);
+
+    ngx_http_guardrail_put(out, "<td>");
+    guardrail_fmt_html(ngx_http_guardrail_room(out, 6 * row->len),
+                       (char *) row->name, row->len);
+    ngx_http_guardrail_put(out, "</td>");
+
+    ngx_http_guardrail_cell(out, item);
+    ngx_http_guardrail_cell_u64(out, used);
+
+    if (limit && limit != GUARDRAIL_NO_LIMIT) {
+        ngx_http_guardrail_cell_u64(out, limit);
+
+    } else {
+        ngx_http_guardrail_cell(out, "");
+    }
+
+    ngx_http_guardrail_put(out, "</tr>\n");
 }
 
 

@@ -116,6 +116,7 @@ ngx_http_guardrail_json_limit(ngx_http_guardrail_out_t *out, const char *name,
 ngx_int_t
 ngx_http_guardrail_step_json(ngx_http_guardrail_out_t *out)
 {
+    ngx_http_guardrail_zone_t    **zones;
     ngx_http_guardrail_series_t  **series;
 
     switch (out->section) {
@@ -138,6 +139,24 @@ ngx_http_guardrail_step_json(ngx_http_guardrail_out_t *out)
             if (ngx_http_guardrail_is_shown(out, *series)) {
                 ngx_http_guardrail_write_location(out, *series);
             }
+
+            return NGX_AGAIN;
+        }
+
+        ngx_http_guardrail_json_close(out, "]");
+
+        ngx_http_guardrail_json_name(out, "zones");
+        ngx_http_guardrail_json_open(out, "[");
+
+        out->section++;
+        out->index = 0;
+        return NGX_AGAIN;
+
+    case 2:
+
+        if (out->index < out->gmcf->zones.nelts) {
+            zones = out->gmcf->zones.elts;
+            ngx_http_guardrail_write_zone(out, zones[out->index++]);
 
             return NGX_AGAIN;
         }

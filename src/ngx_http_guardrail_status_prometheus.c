@@ -12,13 +12,6 @@
 
 #define NGX_HTTP_GUARDRAIL_BOUNDS  14
 
-typedef enum {
-    ngx_http_guardrail_counter = 0,
-    ngx_http_guardrail_gauge,
-    ngx_http_guardrail_histogram
-} ngx_http_guardrail_type_e;
-
-
 /*
  * A histogram's buckets: powers of two, which are bounds of ours, too, so the
  * counts are exact.  The text is as Go, and so OpenMetrics, writes a float.
@@ -47,14 +40,6 @@ struct ngx_http_guardrail_section_s {
 };
 
 
-static void ngx_http_guardrail_head(ngx_http_guardrail_out_t *out,
-    const char *name, ngx_http_guardrail_type_e type, const char *help);
-static void ngx_http_guardrail_label(ngx_http_guardrail_out_t *out,
-    const char *name, ngx_str_t *value);
-static void ngx_http_guardrail_sample(ngx_http_guardrail_out_t *out,
-    const char *name, const char *suffix);
-static void ngx_http_guardrail_end_sample(ngx_http_guardrail_out_t *out,
-    uint64_t value);
 static void ngx_http_guardrail_write_requests(ngx_http_guardrail_out_t *out,
     ngx_http_guardrail_series_t *series,
     const ngx_http_guardrail_section_t *section);
@@ -202,7 +187,7 @@ static const ngx_http_guardrail_section_t  ngx_http_guardrail_sections[] = {
 };
 
 
-static void
+void
 ngx_http_guardrail_head(ngx_http_guardrail_out_t *out, const char *name,
     ngx_http_guardrail_type_e type, const char *help)
 {
@@ -229,7 +214,7 @@ ngx_http_guardrail_head(ngx_http_guardrail_out_t *out, const char *name,
 
 /* the first one opens the braces, the value closes them */
 
-static void
+void
 ngx_http_guardrail_label(ngx_http_guardrail_out_t *out, const char *name,
     ngx_str_t *value)
 {
@@ -243,7 +228,7 @@ ngx_http_guardrail_label(ngx_http_guardrail_out_t *out, const char *name,
 }
 
 
-static void
+void
 ngx_http_guardrail_sample(ngx_http_guardrail_out_t *out, const char *name,
     const char *suffix)
 {
@@ -254,7 +239,7 @@ ngx_http_guardrail_sample(ngx_http_guardrail_out_t *out, const char *name,
 }
 
 
-static void
+void
 ngx_http_guardrail_end_sample(ngx_http_guardrail_out_t *out, uint64_t value)
 {
     guardrail_fmt_t  *f;
@@ -278,6 +263,11 @@ ngx_http_guardrail_step_prometheus(ngx_http_guardrail_out_t *out)
     section = &ngx_http_guardrail_sections[out->section];
 
     if (section->name == NULL) {
+
+        if (ngx_http_guardrail_step_zones(out) != NGX_OK) {
+            return NGX_AGAIN;
+        }
+
         ngx_http_guardrail_write_process(out);
 
         if (out->openmetrics) {

@@ -400,8 +400,8 @@ ngx_http_guardrail_fmt_quota_variable(guardrail_fmt_t *f,
 
         ms = q->queue_time;
 
-        if (q->since) {
-            ms += ngx_current_msec - q->since;
+        if (q->line && q->line->since) {
+            ms += ngx_current_msec - q->line->since;
         }
 
         guardrail_fmt_quotient(f, ms, 1000, 3);

@@ -7,7 +7,8 @@
  *
  *   test_zone NAME
  *
- *       a content handler; loaded after the guardrail
+ *       a content handler; loaded after the guardrail.  With ?dead=1 this
+ *       process is taken for dead first: what it has is given back.
  *
  *   test_points
  *
@@ -25,8 +26,10 @@
 
 #pragma weak ngx_http_guardrail_lock
 #pragma weak ngx_http_guardrail_unlock
+#pragma weak ngx_http_guardrail_now
 #pragma weak ngx_http_guardrail_zone_snapshot
 #pragma weak guardrail_level_check_locked
+#pragma weak guardrail_slot_free_locked
 #pragma weak guardrail_zone_points_set
 #pragma weak guardrail_zone_points_passed
 
@@ -51,6 +54,7 @@ static ngx_int_t
 ngx_http_test_zone_handler(ngx_http_request_t *r)
 {
     u_char                          *p, *last;
+    ngx_str_t                        arg;
     ngx_http_test_loc_conf_t        *tlcf;
     ngx_http_guardrail_zone_t       *zone;
     ngx_http_guardrail_zone_view_t  *view;
@@ -71,6 +75,12 @@ ngx_http_test_zone_handler(ngx_http_request_t *r)
     }
 
     ngx_http_guardrail_lock(zone);
+
+    if (ngx_http_arg(r, (u_char *) "dead", 4, &arg) == NGX_OK) {
+        (void) guardrail_slot_free_locked(&zone->z, zone->slot,
+                                          zone->generation, 1000, 1,
+                                          ngx_http_guardrail_now(zone));
+    }
 
     last = ngx_http_test_zone_print(p, p + 2048, zone);
 
