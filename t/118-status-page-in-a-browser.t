@@ -14,6 +14,8 @@ use Guardrail::Browser;
 use Guardrail::Test;
 
 # no-asan: what is tested here is the page
+# no-ubsan
+# no-locks
 # no-valgrind
 
 needs_browser;
