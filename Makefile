@@ -56,9 +56,18 @@ page-test:
 	@t/tools/build.sh release
 	@t/tools/page.sh $(ARGS)
 
+matrix:
+	@t/tools/matrix.sh $(ARGS)
+
+deb:
+	@t/tools/deb.sh $(ARGS)
+
+deb-test:
+	@t/tools/deb-test.sh $(ARGS)
+
 clean:
 	rm -rf build
 
 
 .PHONY: all run test install bench unit fuzz check sanitize coverage \
-	page-test clean
+	page-test matrix deb deb-test clean

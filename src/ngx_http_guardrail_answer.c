@@ -15,6 +15,8 @@
 #define NGX_HTTP_GUARDRAIL_DETAIL  512
 
 
+static ngx_http_guardrail_cold ngx_int_t ngx_http_guardrail_refused_header(
+    ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx);
 static ngx_uint_t ngx_http_guardrail_is_own(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx);
 static ngx_int_t ngx_http_guardrail_make_answer(ngx_http_request_t *r,
@@ -26,7 +28,9 @@ static void ngx_http_guardrail_fmt_detail(guardrail_fmt_t *f,
 static const char *ngx_http_guardrail_json_where(guardrail_rc_e rc);
 static void ngx_http_guardrail_fmt_sentence(guardrail_fmt_t *f,
     const char *before, uint64_t n, const char *after);
-static ngx_int_t ngx_http_guardrail_output(ngx_http_request_t *r,
+static ngx_http_guardrail_cold ngx_int_t ngx_http_guardrail_refused_body(
+    ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx, ngx_chain_t *in);
+static GUARDRAIL_HOT ngx_int_t ngx_http_guardrail_output(ngx_http_request_t *r,
     ngx_chain_t *in);
 
 
@@ -39,7 +43,6 @@ static ngx_http_output_body_filter_pt  ngx_http_guardrail_next_output;
 ngx_int_t
 ngx_http_guardrail_header_filter(ngx_http_request_t *r)
 {
-    ngx_str_t                  name, value;
     ngx_http_guardrail_ctx_t  *ctx;
 
     if (r != r->main) {
@@ -54,9 +57,19 @@ ngx_http_guardrail_header_filter(ngx_http_request_t *r)
         return NGX_ERROR;
     }
 
-    if (ctx == NULL || !ctx->refused) {
-        return ngx_http_guardrail_next_header_filter(r);
+    if (ctx && ctx->refused) {
+        return ngx_http_guardrail_refused_header(r, ctx);
     }
+
+    return ngx_http_guardrail_next_header_filter(r);
+}
+
+
+static ngx_int_t
+ngx_http_guardrail_refused_header(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx)
+{
+    ngx_str_t  name, value;
 
     if (ctx->close) {
 
@@ -446,8 +459,6 @@ ngx_http_guardrail_fmt_sentence(guardrail_fmt_t *f, const char *before,
 ngx_int_t
 ngx_http_guardrail_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 {
-    ngx_buf_t                 *b;
-    ngx_chain_t                out, *cl;
     ngx_http_guardrail_ctx_t  *ctx;
 
     if (r != r->main || in == NULL) {
@@ -456,9 +467,20 @@ ngx_http_guardrail_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 
     ctx = ngx_http_guardrail_find_ctx(r);
 
-    if (ctx == NULL || ctx->answer == NULL) {
-        return ngx_http_guardrail_next_body_filter(r, in);
+    if (ctx && ctx->answer) {
+        return ngx_http_guardrail_refused_body(r, ctx, in);
     }
+
+    return ngx_http_guardrail_next_body_filter(r, in);
+}
+
+
+static ngx_int_t
+ngx_http_guardrail_refused_body(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx, ngx_chain_t *in)
+{
+    ngx_buf_t    *b;
+    ngx_chain_t   out, *cl;
 
     /* nginx's page goes nowhere */
 

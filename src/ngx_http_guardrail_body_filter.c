@@ -11,24 +11,27 @@
 #include "ngx_http_guardrail_module.h"
 
 
-static ngx_uint_t ngx_http_guardrail_skipped(ngx_http_request_t *r,
-    ngx_http_guardrail_ctx_t *ctx, ngx_http_guardrail_loc_conf_t *glcf);
-static ngx_int_t ngx_http_guardrail_bounded(ngx_http_request_t *r,
-    ngx_http_guardrail_ctx_t *ctx, ngx_http_guardrail_loc_conf_t *glcf,
-    ngx_chain_t *in);
-static ngx_int_t ngx_http_guardrail_over_bound(ngx_http_request_t *r,
-    ngx_http_guardrail_ctx_t *ctx, ngx_http_guardrail_loc_conf_t *glcf);
-static ngx_int_t ngx_http_guardrail_identity(ngx_http_request_t *r,
-    ngx_http_guardrail_ctx_t *ctx, ngx_chain_t *in);
-static ngx_int_t ngx_http_guardrail_coded(ngx_http_request_t *r,
-    ngx_http_guardrail_ctx_t *ctx, ngx_chain_t *in);
+static ngx_http_guardrail_cold ngx_uint_t ngx_http_guardrail_skipped(
+    ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
+    ngx_http_guardrail_loc_conf_t *glcf);
+static GUARDRAIL_APART ngx_int_t ngx_http_guardrail_bounded(
+    ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
+    ngx_http_guardrail_loc_conf_t *glcf, ngx_chain_t *in);
+static ngx_http_guardrail_cold ngx_int_t ngx_http_guardrail_over_bound(
+    ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
+    ngx_http_guardrail_loc_conf_t *glcf);
+static GUARDRAIL_HOT ngx_int_t ngx_http_guardrail_identity(
+    ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx, ngx_chain_t *in);
+static GUARDRAIL_APART ngx_int_t ngx_http_guardrail_coded(
+    ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx, ngx_chain_t *in);
 static ngx_int_t ngx_http_guardrail_hold(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx, ngx_chain_t *in);
 static ngx_int_t ngx_http_guardrail_pass(ngx_http_request_t *r,
     ngx_chain_t *out);
-static ngx_int_t ngx_http_guardrail_feed(ngx_http_request_t *r,
+static GUARDRAIL_HOT ngx_int_t ngx_http_guardrail_feed(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx, ngx_buf_t *b, size_t *offset);
-static ngx_int_t ngx_http_guardrail_end_of_body(ngx_http_guardrail_ctx_t *ctx);
+static GUARDRAIL_HOT ngx_int_t ngx_http_guardrail_end_of_body(
+    ngx_http_guardrail_ctx_t *ctx);
 
 
 ngx_http_request_body_filter_pt  ngx_http_guardrail_next_request_body_filter;
@@ -81,7 +84,10 @@ ngx_http_guardrail_request_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
     rc = (ctx->body.codec == NULL) ? ngx_http_guardrail_identity(r, ctx, in)
                                    : ngx_http_guardrail_coded(r, ctx, in);
 
-    if (ctx->inspect && !ctx->body.finished && ctx->slow == NULL
+    /* the gate looks itself once the reader has returned */
+
+    if (ctx->inspect && !ctx->body.finished && !ctx->calling
+        && ctx->slow == NULL
         && ngx_http_guardrail_watch_pace(r, ctx) != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -218,6 +224,19 @@ ngx_http_guardrail_coded(ngx_http_request_t *r,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+#if (NGX_HTTP_V3)
+
+    /*
+     * Calling the filters without new bytes, HTTP/3 forgets that it has seen
+     * the end: once we have passed the last buf on, it would wait for more.
+     */
+
+    if (r->http_version == NGX_HTTP_VERSION_30 && ctx->last_buf) {
+        r->request_body->rest = 0;
+    }
+
+#endif
+
     out = NULL;
     ll = &out;
 
@@ -280,6 +299,10 @@ ngx_http_guardrail_hold(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
         }
 
         b = cl->buf;
+
+        if (b->last_buf) {
+            ctx->last_buf = 1;
+        }
 
         if (ngx_buf_size(b) == 0) {
             tl->buf = ngx_alloc_buf(r->pool);

@@ -302,10 +302,6 @@ ngx_http_guardrail_quota_limits(ngx_http_request_t *r,
     guardrail_limit_t            limit;
     ngx_http_guardrail_quota_t  *quota;
 
-    if (ctx->conf->quotas == NULL) {
-        return;
-    }
-
     quota = ctx->conf->quotas->elts;
 
     for (i = 0; i < ctx->conf->quotas->nelts; i++) {

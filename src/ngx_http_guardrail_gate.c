@@ -17,29 +17,32 @@
 #include "ngx_http_guardrail_module.h"
 
 
-static ngx_int_t ngx_http_guardrail_enter_args(ngx_http_request_t *r,
-    ngx_http_guardrail_loc_conf_t *glcf, ngx_uint_t mode);
-static ngx_int_t ngx_http_guardrail_enter(ngx_http_request_t *r,
+static GUARDRAIL_APART ngx_int_t ngx_http_guardrail_enter_args(
+    ngx_http_request_t *r, ngx_http_guardrail_loc_conf_t *glcf,
+    ngx_uint_t mode);
+static GUARDRAIL_HOT ngx_int_t ngx_http_guardrail_enter(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx, ngx_http_guardrail_loc_conf_t *glcf);
-static ngx_int_t ngx_http_guardrail_judge(ngx_http_request_t *r,
+static GUARDRAIL_HOT ngx_int_t ngx_http_guardrail_judge(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx, ngx_uint_t late, off_t length);
-static ngx_int_t ngx_http_guardrail_plain_bound(ngx_http_request_t *r,
+static GUARDRAIL_APART ngx_int_t ngx_http_guardrail_plain_bound(
+    ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx);
+static GUARDRAIL_APART ngx_uint_t ngx_http_guardrail_is_judged(
+    ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
+    guardrail_body_limits_t *limits, off_t length);
+static ngx_http_guardrail_cold ngx_int_t ngx_http_guardrail_cannot_judge(
+    ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx, const char *error);
+static GUARDRAIL_APART ngx_int_t ngx_http_guardrail_enter_without_body(
+    ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx);
+static GUARDRAIL_APART ngx_int_t ngx_http_guardrail_run_late(
+    ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx);
+static GUARDRAIL_HOT ngx_int_t ngx_http_guardrail_run_levels(
+    ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx);
+static ngx_http_guardrail_cold void ngx_http_guardrail_watch_client(
+    ngx_http_request_t *r);
+static GUARDRAIL_HOT ngx_int_t ngx_http_guardrail_read(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx);
-static ngx_uint_t ngx_http_guardrail_is_judged(ngx_http_request_t *r,
-    ngx_http_guardrail_ctx_t *ctx, guardrail_body_limits_t *limits,
-    off_t length);
-static ngx_int_t ngx_http_guardrail_cannot_judge(ngx_http_request_t *r,
-    ngx_http_guardrail_ctx_t *ctx, const char *error);
-static ngx_int_t ngx_http_guardrail_enter_without_body(ngx_http_request_t *r,
-    ngx_http_guardrail_ctx_t *ctx);
-static ngx_int_t ngx_http_guardrail_run_late(ngx_http_request_t *r,
-    ngx_http_guardrail_ctx_t *ctx);
-static ngx_int_t ngx_http_guardrail_run_levels(ngx_http_request_t *r,
-    ngx_http_guardrail_ctx_t *ctx);
-static void ngx_http_guardrail_watch_client(ngx_http_request_t *r);
-static ngx_int_t ngx_http_guardrail_read(ngx_http_request_t *r,
-    ngx_http_guardrail_ctx_t *ctx);
-static void ngx_http_guardrail_body_handler(ngx_http_request_t *r);
+static GUARDRAIL_HOT void ngx_http_guardrail_body_handler(
+    ngx_http_request_t *r);
 
 
 ngx_int_t
@@ -100,7 +103,9 @@ ngx_http_guardrail_preaccess_handler(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    ngx_http_guardrail_quota_limits(r, ctx, 1, &limits);
+    if (glcf->quotas) {
+        ngx_http_guardrail_quota_limits(r, ctx, 1, &limits);
+    }
 
     if (ngx_http_guardrail_judge_head(r, ctx, glcf, &limits, declared)
         != GUARDRAIL_OK)
@@ -305,7 +310,7 @@ ngx_http_guardrail_judge(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
                                                "a limit cannot be read");
     }
 
-    if (r == r->main) {
+    if (r == r->main && ctx->conf->quotas) {
         ngx_http_guardrail_quota_limits(r, ctx, 0, &limits);
     }
 
@@ -316,6 +321,7 @@ ngx_http_guardrail_judge(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
     }
 
     if (r == r->main
+        && (ctx->conf->quotas || ctx->conf->tenant)
         && ngx_http_guardrail_admit(r, ctx, length, 1) != NGX_OK)
     {
         return ngx_http_guardrail_excess(r, ctx);
@@ -559,6 +565,14 @@ ngx_http_guardrail_read(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx)
         r->main->count--;
 
         return ngx_http_guardrail_run_levels(r, ctx);
+    }
+
+    if (ctx->inspect && !ctx->body.finished
+        && ngx_http_guardrail_watch_pace(r, ctx) != NGX_OK)
+    {
+        r->main->count--;
+
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     ngx_http_finalize_request(r, NGX_DONE);

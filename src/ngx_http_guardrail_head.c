@@ -12,49 +12,51 @@
 #define NGX_HTTP_GUARDRAIL_MAX_TYPE  128
 
 
-static void ngx_http_guardrail_parse_encoding(
+static GUARDRAIL_APART void ngx_http_guardrail_parse_encoding(
     ngx_http_guardrail_head_t *head, ngx_str_t *value);
-static void ngx_http_guardrail_parse_type(ngx_http_guardrail_head_t *head,
-    ngx_str_t *value);
+static GUARDRAIL_HOT void ngx_http_guardrail_parse_type(
+    ngx_http_guardrail_head_t *head, ngx_str_t *value);
+static GUARDRAIL_APART void ngx_http_guardrail_parse_parameters(
+    ngx_http_guardrail_head_t *head, u_char *next, u_char *last);
 static ngx_uint_t ngx_http_guardrail_known_charset(u_char *p, u_char *end);
-static ngx_uint_t ngx_http_guardrail_is_json(ngx_str_t *type);
-static ngx_uint_t ngx_http_guardrail_is_among(ngx_str_t *type,
-    ngx_str_t *types);
-static guardrail_rc_e ngx_http_guardrail_judge_encoding(
+static GUARDRAIL_HOT guardrail_format_e ngx_http_guardrail_type_format(
+    ngx_str_t *type);
+static GUARDRAIL_HOT guardrail_rc_e ngx_http_guardrail_judge_encoding(
     ngx_http_guardrail_ctx_t *ctx, ngx_http_guardrail_loc_conf_t *glcf,
     guardrail_body_limits_t *limits);
-static guardrail_rc_e ngx_http_guardrail_judge_type(
+static GUARDRAIL_HOT guardrail_rc_e ngx_http_guardrail_judge_type(
     ngx_http_guardrail_ctx_t *ctx, ngx_http_guardrail_loc_conf_t *glcf,
     guardrail_body_limits_t *limits);
-static guardrail_format_e ngx_http_guardrail_choose_format(
-    ngx_http_guardrail_loc_conf_t *glcf, ngx_str_t *type,
+static GUARDRAIL_HOT guardrail_format_e ngx_http_guardrail_choose_format(
+    ngx_http_guardrail_loc_conf_t *glcf, ngx_http_guardrail_head_t *head,
     ngx_uint_t in_force);
-static void ngx_http_guardrail_trim(u_char **p, u_char **end);
+static GUARDRAIL_HOT u_char *ngx_http_guardrail_token_end(u_char *p,
+    u_char *last, u_char c);
+static GUARDRAIL_HOT void ngx_http_guardrail_trim(u_char **p, u_char **end);
 
 
-/* contract of "auto": types whose records are lines */
+/* contract of "auto" */
 
-static ngx_str_t  ngx_http_guardrail_ndjson_types[] = {
-    ngx_string("application/x-ndjson"),
-    ngx_string("application/ndjson"),
-    ngx_string("application/jsonl"),
-    ngx_string("application/jsonlines"),
-    ngx_string("application/x-jsonlines"),
-    ngx_string("application/x-json-stream"),
-    ngx_null_string
-};
+static const struct {
+    ngx_str_t           name;
+    guardrail_format_e  format;
+} ngx_http_guardrail_types[] = {
 
+    { ngx_string("application/json"), GUARDRAIL_FORMAT_JSON },
 
-static ngx_str_t  ngx_http_guardrail_seq_types[] = {
-    ngx_string("application/json-seq"),
-    ngx_null_string
-};
+    { ngx_string("application/x-ndjson"), GUARDRAIL_FORMAT_NDJSON },
+    { ngx_string("application/ndjson"), GUARDRAIL_FORMAT_NDJSON },
+    { ngx_string("application/jsonl"), GUARDRAIL_FORMAT_NDJSON },
+    { ngx_string("application/jsonlines"), GUARDRAIL_FORMAT_NDJSON },
+    { ngx_string("application/x-jsonlines"), GUARDRAIL_FORMAT_NDJSON },
+    { ngx_string("application/x-json-stream"), GUARDRAIL_FORMAT_NDJSON },
 
+    { ngx_string("application/json-seq"), GUARDRAIL_FORMAT_JSON_SEQ },
 
-static ngx_str_t  ngx_http_guardrail_csv_types[] = {
-    ngx_string("text/csv"),
-    ngx_string("application/csv"),
-    ngx_null_string
+    { ngx_string("text/csv"), GUARDRAIL_FORMAT_SNIFF_CSV },
+    { ngx_string("application/csv"), GUARDRAIL_FORMAT_SNIFF_CSV },
+
+    { ngx_null_string, GUARDRAIL_FORMAT_SNIFF }
 };
 
 
@@ -113,6 +115,7 @@ ngx_http_guardrail_parse_head(ngx_http_request_t *r,
     head->parsed = 1;
     head->uri_changes = r->uri_changes;
     head->coding = GUARDRAIL_CODING_IDENTITY;
+    head->format = GUARDRAIL_FORMAT_SNIFF;
 
     for (part = &r->headers_in.headers.part; part; part = part->next) {
         h = part->elts;
@@ -124,8 +127,8 @@ ngx_http_guardrail_parse_head(ngx_http_request_t *r,
             key = h[i].lowcase_key;
 
             if (h[i].key.len == 16
-                && ngx_strncmp(key, "content", 7) == 0
-                && ngx_strncmp(key + 8, "encoding", 8) == 0)
+                && ngx_memcmp(key, "content", 7) == 0
+                && ngx_memcmp(key + 8, "encoding", 8) == 0)
             {
                 if (key[7] == '-') {
                     ngx_http_guardrail_parse_encoding(head, &h[i].value);
@@ -135,8 +138,8 @@ ngx_http_guardrail_parse_head(ngx_http_request_t *r,
                 }
 
             } else if (h[i].key.len == 12
-                       && ngx_strncmp(key, "content", 7) == 0
-                       && ngx_strncmp(key + 8, "type", 4) == 0)
+                       && ngx_memcmp(key, "content", 7) == 0
+                       && ngx_memcmp(key + 8, "type", 4) == 0)
             {
                 if (key[7] == '-') {
                     ngx_http_guardrail_parse_type(head, &h[i].value);
@@ -162,11 +165,7 @@ ngx_http_guardrail_parse_encoding(ngx_http_guardrail_head_t *head,
 
     for (p = value->data; p <= last; p = next + 1) {
 
-        next = ngx_strlchr(p, last, ',');
-
-        if (next == NULL) {
-            next = last;
-        }
+        next = ngx_http_guardrail_token_end(p, last, ',');
 
         end = next;
         ngx_http_guardrail_trim(&p, &end);
@@ -199,17 +198,13 @@ static void
 ngx_http_guardrail_parse_type(ngx_http_guardrail_head_t *head,
     ngx_str_t *value)
 {
-    u_char  *p, *end, *next, *last, *eq;
+    u_char  *p, *end, *next, *last;
 
     head->types++;
 
     last = value->data + value->len;
 
-    next = ngx_strlchr(value->data, last, ';');
-
-    if (next == NULL) {
-        next = last;
-    }
+    next = ngx_http_guardrail_token_end(value->data, last, ';');
 
     if (head->types == 1) {
         p = value->data;
@@ -219,22 +214,31 @@ ngx_http_guardrail_parse_type(ngx_http_guardrail_head_t *head,
         if (end - p <= NGX_HTTP_GUARDRAIL_MAX_TYPE) {
             head->type.data = p;
             head->type.len = (size_t) (end - p);
+            head->format = ngx_http_guardrail_type_format(&head->type);
         }
     }
 
-    /*
-     * Parameters, without respect for quotes: what a lenient parser could
-     * take for a charset is one.
-     */
+    if (next < last) {
+        ngx_http_guardrail_parse_parameters(head, next, last);
+    }
+}
+
+
+/*
+ * Without respect for quotes: what a lenient parser could take for a charset
+ * is one.
+ */
+
+static void
+ngx_http_guardrail_parse_parameters(ngx_http_guardrail_head_t *head,
+    u_char *next, u_char *last)
+{
+    u_char  *p, *end, *eq;
 
     while (next < last) {
         p = next + 1;
 
-        next = ngx_strlchr(p, last, ';');
-
-        if (next == NULL) {
-            next = last;
-        }
+        next = ngx_http_guardrail_token_end(p, last, ';');
 
         end = next;
 
@@ -295,6 +299,17 @@ ngx_http_guardrail_known_charset(u_char *p, u_char *end)
 }
 
 
+static u_char *
+ngx_http_guardrail_token_end(u_char *p, u_char *last, u_char c)
+{
+    u_char  *end;
+
+    end = memchr(p, c, (size_t) (last - p));
+
+    return end ? end : last;
+}
+
+
 static void
 ngx_http_guardrail_trim(u_char **p, u_char **end)
 {
@@ -308,37 +323,41 @@ ngx_http_guardrail_trim(u_char **p, u_char **end)
 }
 
 
-static ngx_uint_t
-ngx_http_guardrail_is_json(ngx_str_t *type)
+/* what "auto" makes of a type where records are counted */
+
+static guardrail_format_e
+ngx_http_guardrail_type_format(ngx_str_t *type)
 {
-    static ngx_str_t  json = ngx_string("application/json");
+    size_t      len;
+    ngx_uint_t  i;
 
-    if (type->len > 5
-        && ngx_strncasecmp(type->data + type->len - 5, (u_char *) "+json", 5)
-           == 0)
-    {
-        return 1;
-    }
+    len = type->len;
 
-    return type->len == json.len
-           && ngx_strncasecmp(type->data, json.data, json.len) == 0;
-}
+    for (i = 0; ngx_http_guardrail_types[i].name.len; i++) {
 
+        if (len != ngx_http_guardrail_types[i].name.len) {
+            continue;
+        }
 
-static ngx_uint_t
-ngx_http_guardrail_is_among(ngx_str_t *type, ngx_str_t *types)
-{
-    ngx_str_t  *s;
+        /* as nearly all clients write it, or as few do */
 
-    for (s = types; s->len; s++) {
-        if (type->len == s->len
-            && ngx_strncasecmp(type->data, s->data, s->len) == 0)
+        if (ngx_memcmp(type->data, ngx_http_guardrail_types[i].name.data, len)
+            == 0
+            || ngx_strncasecmp(type->data,
+                               ngx_http_guardrail_types[i].name.data, len)
+               == 0)
         {
-            return 1;
+            return ngx_http_guardrail_types[i].format;
         }
     }
 
-    return 0;
+    if (len > 5
+        && ngx_strncasecmp(type->data + len - 5, (u_char *) "+json", 5) == 0)
+    {
+        return GUARDRAIL_FORMAT_JSON;
+    }
+
+    return GUARDRAIL_FORMAT_SNIFF;
 }
 
 
@@ -474,8 +493,7 @@ ngx_http_guardrail_judge_type(ngx_http_guardrail_ctx_t *ctx,
         return GUARDRAIL_TYPE;
     }
 
-    limits->format = ngx_http_guardrail_choose_format(glcf, &head->type,
-                                                      in_force);
+    limits->format = ngx_http_guardrail_choose_format(glcf, head, in_force);
 
     return GUARDRAIL_OK;
 }
@@ -483,7 +501,7 @@ ngx_http_guardrail_judge_type(ngx_http_guardrail_ctx_t *ctx,
 
 static guardrail_format_e
 ngx_http_guardrail_choose_format(ngx_http_guardrail_loc_conf_t *glcf,
-    ngx_str_t *type, ngx_uint_t in_force)
+    ngx_http_guardrail_head_t *head, ngx_uint_t in_force)
 {
     switch (glcf->format) {
 
@@ -506,23 +524,11 @@ ngx_http_guardrail_choose_format(ngx_http_guardrail_loc_conf_t *glcf,
         break;
     }
 
-    if (ngx_http_guardrail_is_among(type, ngx_http_guardrail_ndjson_types)) {
-        return GUARDRAIL_FORMAT_NDJSON;
+    if (!in_force && head->format >= GUARDRAIL_FORMAT_SNIFF) {
+        return GUARDRAIL_FORMAT_NONE;
     }
 
-    if (ngx_http_guardrail_is_among(type, ngx_http_guardrail_seq_types)) {
-        return GUARDRAIL_FORMAT_JSON_SEQ;
-    }
-
-    if (ngx_http_guardrail_is_json(type)) {
-        return GUARDRAIL_FORMAT_JSON;
-    }
-
-    if (ngx_http_guardrail_is_among(type, ngx_http_guardrail_csv_types)) {
-        return in_force ? GUARDRAIL_FORMAT_SNIFF_CSV : GUARDRAIL_FORMAT_NONE;
-    }
-
-    return in_force ? GUARDRAIL_FORMAT_SNIFF : GUARDRAIL_FORMAT_NONE;
+    return head->format;
 }
 
 

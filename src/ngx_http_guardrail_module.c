@@ -13,7 +13,7 @@ static ngx_int_t ngx_http_guardrail_add_handler(
     ngx_http_handler_pt handler);
 static ngx_int_t ngx_http_guardrail_init_module(ngx_cycle_t *cycle);
 static void ngx_http_guardrail_exit(ngx_cycle_t *cycle);
-static void ngx_http_guardrail_end(void *data);
+static GUARDRAIL_HOT void ngx_http_guardrail_end(void *data);
 static void ngx_http_guardrail_free(void *data);
 
 
@@ -200,13 +200,15 @@ ngx_http_guardrail_get_ctx(ngx_http_request_t *r)
         return ctx;
     }
 
-    pcln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_guardrail_ctx_t));
-    if (pcln == NULL) {
+    ctx = ngx_pcalloc(r->pool, sizeof(ngx_http_guardrail_ctx_t));
+    if (ctx == NULL) {
         return NULL;
     }
 
-    ctx = pcln->data;
-    ngx_memzero(ctx, sizeof(ngx_http_guardrail_ctx_t));
+    pcln = ngx_pool_cleanup_add(r->pool, 0);
+    if (pcln == NULL) {
+        return NULL;
+    }
 
     cln = ngx_http_cleanup_add(r, 0);
     if (cln == NULL) {
@@ -222,6 +224,7 @@ ngx_http_guardrail_get_ctx(ngx_http_request_t *r)
 
     cln->data = ctx;
     cln->handler = ngx_http_guardrail_end;
+    pcln->data = ctx;
     pcln->handler = ngx_http_guardrail_free;
 
     ngx_http_set_ctx(r, ctx, ngx_http_guardrail_module);

@@ -167,6 +167,7 @@ typedef struct {
 
 typedef struct {
     guardrail_coding_e                coding;
+    guardrail_format_e                format;       /* that of the type */
     ngx_str_t                         encoding;     /* the first coding */
     ngx_str_t                         type;         /* of the first line */
     ngx_uint_t                        types;        /* Content-Type lines */
@@ -257,6 +258,7 @@ struct ngx_http_guardrail_ctx_s {
     unsigned                          aborted:1;
     unsigned                          answered:1;
     unsigned                          ended:1;      /* nothing goes on */
+    unsigned                          last_buf:1;   /* the filter was given */
 };
 
 
@@ -269,13 +271,15 @@ extern ngx_module_t  ngx_http_guardrail_module;
  * is ngx_http_guardrail_new again after each of them.
  */
 
-ngx_http_guardrail_ctx_t *ngx_http_guardrail_find_ctx(ngx_http_request_t *r);
+GUARDRAIL_HOT ngx_http_guardrail_ctx_t *ngx_http_guardrail_find_ctx(
+    ngx_http_request_t *r);
 
 /* the same, made if there is none; NULL when there is no memory */
 
-ngx_http_guardrail_ctx_t *ngx_http_guardrail_get_ctx(ngx_http_request_t *r);
+GUARDRAIL_HOT ngx_http_guardrail_ctx_t *ngx_http_guardrail_get_ctx(
+    ngx_http_request_t *r);
 
-ngx_uint_t ngx_http_guardrail_has_body(ngx_http_request_t *r);
+GUARDRAIL_HOT ngx_uint_t ngx_http_guardrail_has_body(ngx_http_request_t *r);
 
 
 /* conf */
@@ -340,7 +344,7 @@ void ngx_http_guardrail_merge_value(ngx_http_guardrail_value_t *conf,
 
 /* on, off or dry_run; what cannot be read is on */
 
-ngx_int_t ngx_http_guardrail_eval_mode(ngx_http_request_t *r,
+GUARDRAIL_HOT ngx_int_t ngx_http_guardrail_eval_mode(ngx_http_request_t *r,
     ngx_http_guardrail_loc_conf_t *glcf, ngx_uint_t *mode);
 
 /* at merge, after max_body is known: sets limits and fixed */
@@ -353,7 +357,7 @@ void ngx_http_guardrail_fix_limits(ngx_http_guardrail_loc_conf_t *glcf);
  * cannot be read; in dry_run such a value is no limit.
  */
 
-ngx_int_t ngx_http_guardrail_eval_limits(ngx_http_request_t *r,
+GUARDRAIL_HOT ngx_int_t ngx_http_guardrail_eval_limits(ngx_http_request_t *r,
     ngx_http_guardrail_loc_conf_t *glcf, ngx_uint_t mode, ngx_uint_t constant,
     guardrail_body_limits_t *limits);
 
@@ -374,7 +378,7 @@ char *ngx_http_guardrail_set_types(ngx_conf_t *cf, ngx_command_t *cmd,
 
 ngx_int_t ngx_http_guardrail_match_type(ngx_array_t *types, ngx_str_t *type);
 
-void ngx_http_guardrail_parse_head(ngx_http_request_t *r,
+GUARDRAIL_HOT void ngx_http_guardrail_parse_head(ngx_http_request_t *r,
     ngx_http_guardrail_head_t *head);
 
 /*
@@ -383,9 +387,10 @@ void ngx_http_guardrail_parse_head(ngx_http_request_t *r,
  * when it is not GUARDRAIL_OK.
  */
 
-guardrail_rc_e ngx_http_guardrail_judge_head(ngx_http_request_t *r,
-    ngx_http_guardrail_ctx_t *ctx, ngx_http_guardrail_loc_conf_t *glcf,
-    guardrail_body_limits_t *limits, off_t declared);
+GUARDRAIL_HOT guardrail_rc_e ngx_http_guardrail_judge_head(
+    ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
+    ngx_http_guardrail_loc_conf_t *glcf, guardrail_body_limits_t *limits,
+    off_t declared);
 
 /* "gzip, deflate": what Accept-Encoding says of a mask of codings */
 
@@ -400,19 +405,22 @@ void ngx_http_guardrail_say_unreadable(ngx_http_request_t *r,
 
 /* gate */
 
-ngx_int_t ngx_http_guardrail_preaccess_handler(ngx_http_request_t *r);
-ngx_int_t ngx_http_guardrail_precontent_handler(ngx_http_request_t *r);
+GUARDRAIL_HOT ngx_int_t ngx_http_guardrail_preaccess_handler(
+    ngx_http_request_t *r);
+GUARDRAIL_HOT ngx_int_t ngx_http_guardrail_precontent_handler(
+    ngx_http_request_t *r);
 
 
 /* late */
 
 /* something read the body, or threw it away, before the gate */
 
-ngx_uint_t ngx_http_guardrail_is_late(ngx_http_request_t *r);
+GUARDRAIL_HOT ngx_uint_t ngx_http_guardrail_is_late(ngx_http_request_t *r);
 
 /* it was thrown away to its end, by which its length became 0 */
 
-ngx_uint_t ngx_http_guardrail_was_discarded(ngx_http_request_t *r);
+GUARDRAIL_HOT ngx_uint_t ngx_http_guardrail_was_discarded(
+    ngx_http_request_t *r);
 
 /* the bytes that are stored, -1 if some of the body is gone */
 
@@ -432,8 +440,8 @@ ngx_int_t ngx_http_guardrail_judge_late(ngx_http_request_t *r,
 extern ngx_http_request_body_filter_pt
     ngx_http_guardrail_next_request_body_filter;
 
-ngx_int_t ngx_http_guardrail_request_body_filter(ngx_http_request_t *r,
-    ngx_chain_t *in);
+GUARDRAIL_HOT ngx_int_t ngx_http_guardrail_request_body_filter(
+    ngx_http_request_t *r, ngx_chain_t *in);
 
 
 /* reject */
@@ -486,7 +494,7 @@ void ngx_http_guardrail_log(ngx_http_request_t *r,
 
 /* a client that went away while its body was read; at the end of a request */
 
-void ngx_http_guardrail_log_aborted(ngx_http_request_t *r,
+GUARDRAIL_HOT void ngx_http_guardrail_log_aborted(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx);
 
 /* limit and observed as text, as in the log; nothing where there is none */
@@ -536,7 +544,8 @@ char *ngx_http_guardrail_set_min_rate(ngx_conf_t *cf, ngx_command_t *cmd,
 
 ngx_int_t ngx_http_guardrail_watch_pace(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx);
-void ngx_http_guardrail_unwatch_pace(ngx_http_guardrail_ctx_t *ctx);
+GUARDRAIL_HOT void ngx_http_guardrail_unwatch_pace(
+    ngx_http_guardrail_ctx_t *ctx);
 
 
 /* answer */
@@ -547,8 +556,9 @@ ngx_int_t ngx_http_guardrail_add_header(ngx_http_request_t *r,
 extern ngx_http_output_header_filter_pt  ngx_http_guardrail_next_header_filter;
 extern ngx_http_output_body_filter_pt    ngx_http_guardrail_next_body_filter;
 
-ngx_int_t ngx_http_guardrail_header_filter(ngx_http_request_t *r);
-ngx_int_t ngx_http_guardrail_body_filter(ngx_http_request_t *r,
+GUARDRAIL_HOT ngx_int_t ngx_http_guardrail_header_filter(
+    ngx_http_request_t *r);
+GUARDRAIL_HOT ngx_int_t ngx_http_guardrail_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
 
 /* the end of a response, as its content handler gives it; in each worker */
@@ -593,7 +603,8 @@ void ngx_http_guardrail_wake_phases(ngx_http_guardrail_ctx_t *ctx);
 
 /* the decoder memory of ctx, out of this worker's */
 
-void ngx_http_guardrail_init_alloc(ngx_http_guardrail_ctx_t *ctx);
+GUARDRAIL_HOT void ngx_http_guardrail_init_alloc(
+    ngx_http_guardrail_ctx_t *ctx);
 
 /* limit and observed of ctx, whose decoder did not get so many bytes */
 

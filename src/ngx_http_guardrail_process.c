@@ -184,7 +184,7 @@ ngx_http_guardrail_read_stat(ngx_pid_t pid, char *state, uint64_t *start)
     *state = (char) p[1];
 
     for (field = 2; field < 22; field++) {
-        p = (u_char *) ngx_strchr(p, ' ');
+        p = ngx_strlchr(p, last, ' ');
 
         if (p == NULL) {
             return NGX_ERROR;

@@ -376,7 +376,7 @@ ngx_int_t ngx_http_guardrail_charge_judged(ngx_http_guardrail_ctx_t *ctx);
 
 /* the meter for the body of ctx, NULL where nothing is charged by it */
 
-const guardrail_body_meter_t *ngx_http_guardrail_meter(
+GUARDRAIL_HOT const guardrail_body_meter_t *ngx_http_guardrail_meter(
     ngx_http_guardrail_ctx_t *ctx);
 
 /* a refusal by anything, in dry_run too: what is given back, what is free */
@@ -385,7 +385,7 @@ void ngx_http_guardrail_settle_refused(ngx_http_guardrail_ctx_t *ctx);
 
 /* the request ends, by any way */
 
-void ngx_http_guardrail_settle(ngx_http_guardrail_ctx_t *ctx);
+GUARDRAIL_HOT void ngx_http_guardrail_settle(ngx_http_guardrail_ctx_t *ctx);
 
 /*
  * A rate that does not admit: item->rc says how, wanted is what it did not
@@ -440,7 +440,8 @@ void ngx_http_guardrail_release_level(ngx_http_guardrail_ctx_t *ctx,
 
 /* the body was read; the backend has answered; all */
 
-void ngx_http_guardrail_release_uploads(ngx_http_guardrail_ctx_t *ctx);
+GUARDRAIL_HOT void ngx_http_guardrail_release_uploads(
+    ngx_http_guardrail_ctx_t *ctx);
 void ngx_http_guardrail_release_levels(ngx_http_guardrail_ctx_t *ctx);
 
 

@@ -17,6 +17,9 @@
 #define NGX_HTTP_GUARDRAIL_VALUE_TEXT   64      /* bytes of it in the log */
 
 
+static GUARDRAIL_APART ngx_int_t ngx_http_guardrail_eval_all(
+    ngx_http_request_t *r, ngx_http_guardrail_loc_conf_t *glcf,
+    ngx_uint_t mode, ngx_uint_t constant, guardrail_body_limits_t *limits);
 static ngx_int_t ngx_http_guardrail_parse_mode(ngx_str_t *text, uint64_t *n);
 static ngx_int_t ngx_http_guardrail_eval(ngx_http_request_t *r,
     ngx_http_guardrail_value_t *value, ngx_http_guardrail_kind_e kind,
@@ -212,12 +215,21 @@ ngx_http_guardrail_eval_limits(ngx_http_request_t *r,
     ngx_http_guardrail_loc_conf_t *glcf, ngx_uint_t mode, ngx_uint_t constant,
     guardrail_body_limits_t *limits)
 {
-    ngx_int_t  rc;
-
     if (glcf->fixed) {
         *limits = glcf->limits;
         return NGX_OK;
     }
+
+    return ngx_http_guardrail_eval_all(r, glcf, mode, constant, limits);
+}
+
+
+static ngx_int_t
+ngx_http_guardrail_eval_all(ngx_http_request_t *r,
+    ngx_http_guardrail_loc_conf_t *glcf, ngx_uint_t mode, ngx_uint_t constant,
+    guardrail_body_limits_t *limits)
+{
+    ngx_int_t  rc;
 
     /* padding too: limits are compared as bytes */
 

@@ -57,7 +57,7 @@ sub check {
     return if $text eq '';
 
     my $c = $file =~ /\.[ch]$/;
-    my $make = $file =~ m{(^|/)Makefile$|\.mk$};
+    my $make = $file =~ m{(^|/)(?:Makefile|rules)$|\.mk$};
     my $code = $c || $make || $file =~ /\.(?:pl|pm|t|sh|py|conf)$/
                || $file eq 'config' || $text =~ /\A#!/;
     my $n = 0;

@@ -3,7 +3,7 @@
 # Copyright (C) nginx-guardrail authors
 
 # Installs the Debian packages that are missing.  Groups: build, test, run,
-# bench, page, sanitize.
+# bench, page, sanitize, http3, deb, lintian, chroot.
 #
 #     t/tools/deps.sh build test
 
@@ -50,6 +50,30 @@ for group in "${@:-build}"; do
 
     sanitize)
         need+=(dpkg-dev valgrind libc6-dbg)
+        ;;
+
+    http3)
+
+        # Debian 12 has none
+
+        need+=(openssl)
+
+        if apt-cache show python3-aioquic > /dev/null 2>&1; then
+            need+=(python3-aioquic)
+        fi
+        ;;
+
+    deb)
+        need+=(build-essential debhelper nginx nginx-dev libpcre2-dev
+               zlib1g-dev libbrotli-dev libzstd-dev)
+        ;;
+
+    lintian)
+        need+=(lintian)
+        ;;
+
+    chroot)
+        need+=(mmdebstrap iproute2 git)
         ;;
 
     *)

@@ -74,6 +74,8 @@ static void test_exhaustive(void);
 static void test_random(void);
 static void test_texts(void);
 static void test_one_longer(void);
+static void test_records(void);
+static void test_records_one_longer(void);
 static void test_random_limits_set_late(void);
 static size_t random_body(uint8_t *p, size_t max);
 static size_t random_text(uint8_t *p, size_t max);
@@ -337,6 +339,8 @@ main(void)
     test_random();
     test_texts();
     test_one_longer();
+    test_records();
+    test_records_one_longer();
     test_random_limits_set_late();
 
     return tap_done();
@@ -1024,6 +1028,117 @@ test_one_longer(void)
 
 
 /* against scalar: the model knows one set of limits for a body */
+
+/*
+ * Nothing but records, in ASCII and in UTF-8, but for one exception, at each
+ * place.  Records are larger than a block, so that few need a measure.
+ */
+
+static void
+test_records(void)
+{
+    int                        pass;
+    size_t                     i, at, len;
+    uint8_t                    body[704];
+    unsigned                   n, utf8;
+    result_t                   r;
+    guardrail_ndjson_limits_t  limits;
+
+    static const char  *exceptions[] = {
+        "\n", "\n\n", "\n ", "\n\t", "\n\r", "\n!", "\n\x7f", "\x1f", "\v",
+        "\r", "\t", "\x1e", "\xc2\x85", "\xe2\x80\xa8", "\xc2", "\xff",
+        "\n\xff\xfe", "\n\xfe\xff", "\n\x80", "\n\xc3\xa9", "\x80"
+    };
+
+    pass = 1;
+    memset(&limits, 0xff, sizeof(limits));
+
+    for (n = 0; n < sizeof(exceptions) / sizeof(exceptions[0]); n++) {
+
+        for (at = 192; at < 192 + 3 * 64 && pass; at++) {
+
+            for (utf8 = 0; utf8 < 2; utf8++) {
+                memset(body, 'a', sizeof(body));
+
+                for (i = 70; i < sizeof(body); i += 71 + i % 3) {
+                    body[i] = '\n';
+                    body[i - 9] = utf8 ? 0xc3 : ' ';
+                    body[i - 8] = utf8 ? 0xa9 : ' ';
+                }
+
+                for (i = 0; exceptions[n][i]; i++) {
+                    body[at + i] = (uint8_t) exceptions[n][i];
+                }
+
+                len = sizeof(body) - at % 67;
+                limits.refuse_utf16 = at & 1;
+
+                /* as the scalar one, which is compared with the model */
+
+                run(ops_list[0], &limits, body, len, NULL, 0, &r);
+                pass &= check_all(body, len, &limits, &r);
+            }
+        }
+    }
+
+    tap_ok(pass, "records with one exception each");
+}
+
+
+static void
+test_records_one_longer(void)
+{
+    int                        pass;
+    size_t                     i, n, at, len;
+    uint8_t                    body[1024];
+    unsigned                   k;
+    result_t                   r;
+    guardrail_ndjson_limits_t  limits;
+
+    pass = 1;
+    memset(&limits, 0xff, sizeof(limits));
+
+    for (n = 58; n < 200; n++) {
+
+        for (at = 320; at < 320 + 128; at++) {
+
+            /* short ones, and that one */
+
+            memset(body, 'a', sizeof(body));
+
+            for (i = at - 1; i > n + 1; i -= 2) {
+                body[i] = '\n';
+            }
+
+            body[n] = '\n';
+            len = at + n + 1;
+
+            for (i = len; i < len + 300; i += 2) {
+                body[i] = '\n';
+            }
+
+            len = i;
+
+            for (k = 0; k < nops; k++) {
+                limits.max_record_size = GUARDRAIL_NO_LIMIT;
+                run(ops_list[k], &limits, body, len, NULL, 0, &r);
+                pass &= r.rc == OK && r.largest == n + 1;
+
+                limits.max_record_size = n + 1;
+                run(ops_list[k], &limits, body, len, NULL, 0, &r);
+                pass &= r.rc == OK && r.largest == n + 1;
+
+                limits.max_record_size = n;
+                run(ops_list[k], &limits, body, len, NULL, 0, &r);
+                pass &= r.rc == SIZE && r.largest == n + 1
+                        && r.used == at + n + 1;
+            }
+        }
+    }
+
+    tap_ok(pass, "a record one byte longer than all before");
+}
+
 
 static void
 test_random_limits_set_late(void)

@@ -16,6 +16,20 @@
 #include <stdint.h>
 
 
+/*
+ * What each small body runs through stands together, in few lines of the
+ * cache and few pages; what only others need is kept apart from it.
+ */
+
+#if defined(__GNUC__)
+#define GUARDRAIL_HOT    __attribute__((hot))
+#define GUARDRAIL_APART  __attribute__((noinline))
+#else
+#define GUARDRAIL_HOT
+#define GUARDRAIL_APART
+#endif
+
+
 /* "no limit": a size, a count or a ratio that nothing exceeds */
 
 #define GUARDRAIL_NO_LIMIT  UINT64_MAX

@@ -14,9 +14,9 @@
 #define GUARDRAIL_BODY_LEAST  512
 
 
-static guardrail_rc_e guardrail_body_identity(guardrail_body_t *b,
-    const uint8_t *p, size_t len, size_t *used);
-static guardrail_rc_e guardrail_body_coded(guardrail_body_t *b,
+static GUARDRAIL_HOT guardrail_rc_e guardrail_body_identity(
+    guardrail_body_t *b, const uint8_t *p, size_t len, size_t *used);
+static GUARDRAIL_APART guardrail_rc_e guardrail_body_coded(guardrail_body_t *b,
     const uint8_t *p, size_t len, uint8_t *scratch, int64_t *budget,
     size_t *used);
 static size_t guardrail_body_affordable(const guardrail_body_t *b, size_t n,

@@ -157,14 +157,15 @@ typedef struct {
     const guardrail_csv_ops_t   *csv;
 } guardrail_body_ops_t;
 
-size_t guardrail_body_block(const guardrail_body_limits_t *limits);
+GUARDRAIL_HOT size_t guardrail_body_block(
+    const guardrail_body_limits_t *limits);
 void guardrail_body_use(guardrail_body_t *b, const guardrail_body_ops_t *ops,
     void *block);
 
 
 /* records begun so far, and the bytes of the largest, by the format */
 
-uint64_t guardrail_body_record_count(const guardrail_body_t *b);
+GUARDRAIL_HOT uint64_t guardrail_body_record_count(const guardrail_body_t *b);
 uint64_t guardrail_body_largest_record(const guardrail_body_t *b);
 
 /* were records looked for at all? */
@@ -185,7 +186,7 @@ uint64_t guardrail_body_estimate(const guardrail_body_t *b);
  * must live as long as the body does, and may be NULL for identity.
  */
 
-void guardrail_body_init(guardrail_body_t *b,
+GUARDRAIL_HOT void guardrail_body_init(guardrail_body_t *b,
     const guardrail_body_limits_t *limits, const guardrail_ndjson_ops_t *ops,
     const guardrail_alloc_t *alloc);
 
@@ -203,16 +204,17 @@ void guardrail_body_init(guardrail_body_t *b,
  * The same bytes give the same verdict and counters however they are cut.
  */
 
-guardrail_rc_e guardrail_body_feed(guardrail_body_t *b, const uint8_t *p,
-    size_t len, uint8_t *scratch, int64_t *budget, size_t *used);
+GUARDRAIL_HOT guardrail_rc_e guardrail_body_feed(guardrail_body_t *b,
+    const uint8_t *p, size_t len, uint8_t *scratch, int64_t *budget,
+    size_t *used);
 
 /* The end of the body, after the last piece gave GUARDRAIL_OK; idempotent. */
 
-guardrail_rc_e guardrail_body_finish(guardrail_body_t *b);
+GUARDRAIL_HOT guardrail_rc_e guardrail_body_finish(guardrail_body_t *b);
 
 /* Gives the decoder back; the measurements stay.  Idempotent. */
 
-void guardrail_body_close(guardrail_body_t *b);
+GUARDRAIL_HOT void guardrail_body_close(guardrail_body_t *b);
 
 
 #endif /* GUARDRAIL_BODY_H */

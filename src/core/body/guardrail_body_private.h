@@ -20,16 +20,18 @@ guardrail_rc_e guardrail_body_refuse(guardrail_body_t *b, guardrail_rc_e rc,
 
 /* a record, JSON or memory limit or quota: the format matters */
 
-unsigned guardrail_body_in_force(const guardrail_body_limits_t *limits);
+GUARDRAIL_HOT unsigned guardrail_body_in_force(
+    const guardrail_body_limits_t *limits);
 
 /* decoded bytes that max_memory allows, whatever is in them */
 
-uint64_t guardrail_body_memory_bound(const guardrail_body_limits_t *limits);
+GUARDRAIL_HOT uint64_t guardrail_body_memory_bound(
+    const guardrail_body_limits_t *limits);
 
 /* JSON, beside the lines of NDJSON or alone; CSV; *used as below */
 
-guardrail_rc_e guardrail_body_json(guardrail_body_t *b, const uint8_t *p,
-    size_t len, size_t *used);
+GUARDRAIL_HOT guardrail_rc_e guardrail_body_json(guardrail_body_t *b,
+    const uint8_t *p, size_t len, size_t *used);
 guardrail_rc_e guardrail_body_json_refused(guardrail_body_t *b,
     guardrail_rc_e rc);
 guardrail_rc_e guardrail_body_csv(guardrail_body_t *b, const uint8_t *p,
@@ -42,12 +44,12 @@ guardrail_rc_e guardrail_body_csv_refused(guardrail_body_t *b,
  * charged.  Moves decoded, and wire of an identity body.  *used as below.
  */
 
-guardrail_rc_e guardrail_body_pass(guardrail_body_t *b, const uint8_t *p,
-    size_t len, size_t *used);
+GUARDRAIL_HOT guardrail_rc_e guardrail_body_pass(guardrail_body_t *b,
+    const uint8_t *p, size_t len, size_t *used);
 
 /* charges what has passed, if that is due, or in any case */
 
-guardrail_rc_e guardrail_body_meter(guardrail_body_t *b);
+GUARDRAIL_HOT guardrail_rc_e guardrail_body_meter(guardrail_body_t *b);
 guardrail_rc_e guardrail_body_charge(guardrail_body_t *b);
 
 /*
@@ -55,9 +57,10 @@ guardrail_rc_e guardrail_body_charge(guardrail_body_t *b);
  * len, or on a refusal up to and including the byte that was refused.
  */
 
-guardrail_rc_e guardrail_body_records(guardrail_body_t *b, const uint8_t *p,
-    size_t len, size_t *used);
-guardrail_rc_e guardrail_body_records_finish(guardrail_body_t *b);
+GUARDRAIL_HOT guardrail_rc_e guardrail_body_records(guardrail_body_t *b,
+    const uint8_t *p, size_t len, size_t *used);
+GUARDRAIL_HOT guardrail_rc_e guardrail_body_records_finish(
+    guardrail_body_t *b);
 
 
 #endif /* GUARDRAIL_BODY_PRIVATE_H */

@@ -9,9 +9,9 @@
 #include "body/guardrail_body_private.h"
 
 
-static guardrail_rc_e guardrail_body_lines(guardrail_body_t *b,
+static GUARDRAIL_APART guardrail_rc_e guardrail_body_lines(guardrail_body_t *b,
     const uint8_t *p, size_t len, size_t *used);
-static guardrail_rc_e guardrail_body_sniff(guardrail_body_t *b,
+static GUARDRAIL_APART guardrail_rc_e guardrail_body_sniff(guardrail_body_t *b,
     const uint8_t *p, size_t len, size_t *used);
 static guardrail_rc_e guardrail_body_sniff_byte(guardrail_body_t *b,
     uint8_t ch, uint64_t offset);

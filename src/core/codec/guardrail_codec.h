@@ -134,7 +134,8 @@ struct guardrail_codec_s {
 
 /* the codec of a coding, NULL for identity or one that is not built in */
 
-const guardrail_codec_t *guardrail_codec_get(guardrail_coding_e coding);
+GUARDRAIL_HOT const guardrail_codec_t *guardrail_codec_get(
+    guardrail_coding_e coding);
 
 
 /*

@@ -55,7 +55,7 @@ typedef struct {
 
 /* 16 * max_records + 1024, saturating; no limit for no limit */
 
-uint64_t guardrail_ndjson_max_lines(uint64_t max_records);
+GUARDRAIL_HOT uint64_t guardrail_ndjson_max_lines(uint64_t max_records);
 
 /*
  * The fastest implementation that this processor runs; never NULL.  Asks the
@@ -72,7 +72,7 @@ const guardrail_ndjson_ops_t *guardrail_ndjson_by_name(const char *name);
 const char *guardrail_ndjson_name(const guardrail_ndjson_ops_t *ops);
 
 
-void guardrail_ndjson_init(guardrail_ndjson_t *s,
+GUARDRAIL_HOT void guardrail_ndjson_init(guardrail_ndjson_t *s,
     const guardrail_ndjson_ops_t *ops,
     const guardrail_ndjson_limits_t *limits);
 

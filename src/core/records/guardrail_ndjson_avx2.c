@@ -185,6 +185,77 @@ guardrail_ndjson_avx2_high(guardrail_ndjson_avx2_t v)
 }
 
 
+/*
+ * One more than each byte, so that space is above what may not be behind an
+ * LF.  Signed, as above, bytes above 7F are below all others.
+ */
+
+GUARDRAIL_NDJSON_AVX2_INLINE __m256i
+guardrail_ndjson_avx2_lines32(const uint8_t *p, guardrail_ndjson_kind_e kind,
+    __m256i *least)
+{
+    __m256i  v, lf, one, next, lead;
+
+    one = _mm256_set1_epi8(1);
+    v = guardrail_ndjson_avx2_load32(p);
+    next = guardrail_ndjson_avx2_load32(p + 1);
+
+    if (kind == ndjson_lf) {
+        v = _mm256_adds_epi8(v, one);
+        lf = guardrail_ndjson_avx2_is(v, '\n' + 1);
+
+        v = _mm256_max_epi8(v, _mm256_and_si256(lf, next));
+        *least = _mm256_min_epi8(*least, v);
+
+    } else {
+        v = _mm256_adds_epu8(v, one);
+        lf = guardrail_ndjson_avx2_is(v, '\n' + 1);
+
+        /* C2 or E2, FE or FF */
+
+        lead = _mm256_or_si256(v, _mm256_set1_epi8(0x20));
+        lead = _mm256_or_si256(guardrail_ndjson_avx2_is(lead, 0xe2 + 1),
+                               guardrail_ndjson_avx2_is(v, 0xff));
+
+        v = _mm256_max_epu8(v, _mm256_and_si256(lf, next));
+        *least = _mm256_min_epu8(*least, _mm256_andnot_si256(lead, v));
+    }
+
+    return lf;
+}
+
+
+GUARDRAIL_NDJSON_AVX2_INLINE uint64_t
+guardrail_ndjson_avx2_lines(const uint8_t *p, guardrail_ndjson_kind_e kind,
+    __m256i *least)
+{
+    __m256i  a, b;
+
+    a = guardrail_ndjson_avx2_lines32(p, kind, least);
+    b = guardrail_ndjson_avx2_lines32(p + 32, kind, least);
+
+    return guardrail_ndjson_avx2_mask32(a, b);
+}
+
+
+GUARDRAIL_NDJSON_AVX2_INLINE unsigned
+guardrail_ndjson_avx2_unfit(__m256i least, guardrail_ndjson_kind_e kind)
+{
+    __m256i  m, space;
+
+    space = _mm256_set1_epi8(' ');
+
+    if (kind == ndjson_lf) {
+        m = _mm256_cmpgt_epi8(least, space);
+        return _mm256_movemask_epi8(m) != -1;
+    }
+
+    m = _mm256_cmpeq_epi8(_mm256_min_epu8(least, space), least);
+
+    return _mm256_movemask_epi8(m) != 0;
+}
+
+
 #define NDJSON_TARGET    GUARDRAIL_NDJSON_AVX2
 #define NDJSON_INLINE    GUARDRAIL_NDJSON_AVX2_INLINE
 #define NDJSON_VEC       guardrail_ndjson_avx2_t
@@ -194,6 +265,10 @@ guardrail_ndjson_avx2_high(guardrail_ndjson_avx2_t v)
 #define NDJSON_ODD       guardrail_ndjson_avx2_odd
 #define NDJSON_SEPS      guardrail_ndjson_avx2_seps
 #define NDJSON_HIGH      guardrail_ndjson_avx2_high
+#define NDJSON_LEAST     __m256i
+#define NDJSON_MOST      _mm256_set1_epi8(0x7f)
+#define NDJSON_LINES     guardrail_ndjson_avx2_lines
+#define NDJSON_UNFIT     guardrail_ndjson_avx2_unfit
 #define NDJSON_ONES(m)   (uint64_t) _mm_popcnt_u64(m)
 #define NDJSON_BELOW(m)  (uint64_t) _tzcnt_u64(m)
 #define NDJSON_ABOVE(m)  (uint64_t) _lzcnt_u64(m)

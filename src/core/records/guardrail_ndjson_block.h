@@ -18,6 +18,17 @@
  *     NDJSON_SEPS(p)    not 0 if there is FE, FF, or the last byte of NEL,
  *                       U+2028 or U+2029; the two bytes before p are read
  *     NDJSON_HIGH(v)    of the bytes above 7F
+ *     NDJSON_LEAST      a type for the least of bytes
+ *     NDJSON_MOST       no byte yet, of that type
+ *     NDJSON_LINES(p, kind, least)
+ *                       mask of the LFs in the 64 bytes at p.  Counted in
+ *                       *least are each byte but LF, plus one, and the byte
+ *                       behind each LF; one byte more is read
+ *     NDJSON_UNFIT(least, kind)
+ *                       not 0 if the least is not above space: if there was a
+ *                       byte below space that is no LF, an LF with a byte
+ *                       behind it that is not above space or, with ndjson_lf,
+ *                       a byte above 7F, else C2, E2, FE or FF
  *     NDJSON_ONES(m)    the number of bits
  *     NDJSON_BELOW(m)   the number of zeros below the lowest bit, 64 if none
  *     NDJSON_ABOVE(m)   and above the highest
@@ -32,6 +43,7 @@
 
 
 #include "records/guardrail_ndjson_plain.h"
+#include "records/guardrail_ndjson_lines.h"
 
 
 /*
@@ -294,7 +306,7 @@ guardrail_ndjson_scan(guardrail_ndjson_t *s, const uint8_t *p, size_t len)
             switch (f.kind) {
 
             case ndjson_lf:
-                n = guardrail_ndjson_plain_lf(&f, &z, p + i, n);
+                n = guardrail_ndjson_text_lf(&f, &z, p + i, n, len - i);
                 break;
 
             case ndjson_crlf:
@@ -302,7 +314,7 @@ guardrail_ndjson_scan(guardrail_ndjson_t *s, const uint8_t *p, size_t len)
                 break;
 
             default: /* ndjson_utf8, set by a block of this piece */
-                n = guardrail_ndjson_plain_utf8(&f, &z, p + i, n);
+                n = guardrail_ndjson_text_utf8(&f, &z, p + i, n, len - i);
             }
 
             i += n * 64;

@@ -195,6 +195,67 @@ guardrail_ndjson_neon_high(guardrail_ndjson_neon_t v)
 }
 
 
+/*
+ * One more than each byte, so that space is above what may not be behind an
+ * LF.
+ */
+
+GUARDRAIL_NDJSON_INLINE uint8x16_t
+guardrail_ndjson_neon_lines16(const uint8_t *p, guardrail_ndjson_kind_e kind,
+    uint8x16_t *least)
+{
+    uint8x16_t  v, lf, high, next;
+
+    v = vld1q_u8(p);
+    next = vld1q_u8(p + 1);
+
+    if (kind == ndjson_lf) {
+        high = vcgeq_u8(v, vdupq_n_u8(0x80));
+        v = vqaddq_u8(v, vdupq_n_u8(1));
+
+    } else {
+
+        /* C2 or E2, FE or FF */
+
+        v = vqaddq_u8(v, vdupq_n_u8(1));
+        high = vorrq_u8(v, vdupq_n_u8(0x20));
+        high = vorrq_u8(guardrail_ndjson_neon_is(high, 0xe2 + 1),
+                        guardrail_ndjson_neon_is(v, 0xff));
+    }
+
+    lf = guardrail_ndjson_neon_is(v, '\n' + 1);
+
+    v = vmaxq_u8(v, vandq_u8(lf, next));
+    *least = vminq_u8(*least, vbicq_u8(v, high));
+
+    return lf;
+}
+
+
+GUARDRAIL_NDJSON_INLINE uint64_t
+guardrail_ndjson_neon_lines(const uint8_t *p, guardrail_ndjson_kind_e kind,
+    uint8x16_t *least)
+{
+    uint8x16_t  a, b, c, d;
+
+    a = guardrail_ndjson_neon_lines16(p, kind, least);
+    b = guardrail_ndjson_neon_lines16(p + 16, kind, least);
+    c = guardrail_ndjson_neon_lines16(p + 32, kind, least);
+    d = guardrail_ndjson_neon_lines16(p + 48, kind, least);
+
+    return guardrail_ndjson_neon_mask16(a, b, c, d);
+}
+
+
+GUARDRAIL_NDJSON_INLINE unsigned
+guardrail_ndjson_neon_unfit(uint8x16_t least, guardrail_ndjson_kind_e kind)
+{
+    (void) kind;
+
+    return vminvq_u8(least) <= ' ';
+}
+
+
 #define NDJSON_TARGET
 #define NDJSON_INLINE    GUARDRAIL_NDJSON_INLINE
 #define NDJSON_VEC       guardrail_ndjson_neon_t
@@ -204,6 +265,10 @@ guardrail_ndjson_neon_high(guardrail_ndjson_neon_t v)
 #define NDJSON_ODD       guardrail_ndjson_neon_odd
 #define NDJSON_SEPS      guardrail_ndjson_neon_seps
 #define NDJSON_HIGH      guardrail_ndjson_neon_high
+#define NDJSON_LEAST     uint8x16_t
+#define NDJSON_MOST      vdupq_n_u8(0x7f)
+#define NDJSON_LINES     guardrail_ndjson_neon_lines
+#define NDJSON_UNFIT     guardrail_ndjson_neon_unfit
 #define NDJSON_ONES(m)   (uint64_t) __builtin_popcountll(m)
 #define NDJSON_BELOW(m)  ((m) ? (uint64_t) __builtin_ctzll(m) : 64)
 #define NDJSON_ABOVE(m)  ((m) ? (uint64_t) __builtin_clzll(m) : 64)

@@ -108,27 +108,3 @@ guardrail_ndjson_plain(guardrail_ndjson_fast_t *f,
 
     return i;
 }
-
-
-static NDJSON_TARGET __attribute__((noinline)) size_t
-guardrail_ndjson_plain_lf(guardrail_ndjson_fast_t *f,
-    const guardrail_ndjson_sizes_t *z, const uint8_t *p, size_t blocks)
-{
-    return guardrail_ndjson_plain(f, z, p, blocks, ndjson_lf);
-}
-
-
-static NDJSON_TARGET __attribute__((noinline)) size_t
-guardrail_ndjson_plain_crlf(guardrail_ndjson_fast_t *f,
-    const guardrail_ndjson_sizes_t *z, const uint8_t *p, size_t blocks)
-{
-    return guardrail_ndjson_plain(f, z, p, blocks, ndjson_crlf);
-}
-
-
-static NDJSON_TARGET __attribute__((noinline)) size_t
-guardrail_ndjson_plain_utf8(guardrail_ndjson_fast_t *f,
-    const guardrail_ndjson_sizes_t *z, const uint8_t *p, size_t blocks)
-{
-    return guardrail_ndjson_plain(f, z, p, blocks, ndjson_utf8);
-}

@@ -194,6 +194,71 @@ guardrail_ndjson_sse2_ones(uint64_t m)
 }
 
 
+/*
+ * One more than each byte, so that space is above what may not be behind an
+ * LF.  Least and greatest are of unsigned bytes in SSE2.
+ */
+
+GUARDRAIL_NDJSON_INLINE __m128i
+guardrail_ndjson_sse2_lines16(const uint8_t *p, guardrail_ndjson_kind_e kind,
+    __m128i *least)
+{
+    __m128i  v, lf, high, next;
+
+    v = guardrail_ndjson_sse2_load16(p);
+    next = guardrail_ndjson_sse2_load16(p + 1);
+
+    if (kind == ndjson_lf) {
+        high = _mm_cmpgt_epi8(_mm_setzero_si128(), v);
+        v = _mm_adds_epu8(v, _mm_set1_epi8(1));
+
+    } else {
+
+        /* C2 or E2, FE or FF */
+
+        v = _mm_adds_epu8(v, _mm_set1_epi8(1));
+        high = _mm_or_si128(v, _mm_set1_epi8(0x20));
+        high = _mm_or_si128(guardrail_ndjson_sse2_is(high, 0xe2 + 1),
+                            guardrail_ndjson_sse2_is(v, 0xff));
+    }
+
+    lf = guardrail_ndjson_sse2_is(v, '\n' + 1);
+
+    v = _mm_max_epu8(v, _mm_and_si128(lf, next));
+    *least = _mm_min_epu8(*least, _mm_andnot_si128(high, v));
+
+    return lf;
+}
+
+
+GUARDRAIL_NDJSON_INLINE uint64_t
+guardrail_ndjson_sse2_lines(const uint8_t *p, guardrail_ndjson_kind_e kind,
+    __m128i *least)
+{
+    __m128i  a, b, c, d;
+
+    a = guardrail_ndjson_sse2_lines16(p, kind, least);
+    b = guardrail_ndjson_sse2_lines16(p + 16, kind, least);
+    c = guardrail_ndjson_sse2_lines16(p + 32, kind, least);
+    d = guardrail_ndjson_sse2_lines16(p + 48, kind, least);
+
+    return guardrail_ndjson_sse2_mask16(a, b, c, d);
+}
+
+
+GUARDRAIL_NDJSON_INLINE unsigned
+guardrail_ndjson_sse2_unfit(__m128i least, guardrail_ndjson_kind_e kind)
+{
+    __m128i  m;
+
+    (void) kind;
+
+    m = _mm_cmpeq_epi8(_mm_min_epu8(least, _mm_set1_epi8(' ')), least);
+
+    return _mm_movemask_epi8(m) != 0;
+}
+
+
 #define NDJSON_TARGET
 #define NDJSON_INLINE    GUARDRAIL_NDJSON_INLINE
 #define NDJSON_VEC       guardrail_ndjson_sse2_t
@@ -203,6 +268,10 @@ guardrail_ndjson_sse2_ones(uint64_t m)
 #define NDJSON_ODD       guardrail_ndjson_sse2_odd
 #define NDJSON_SEPS      guardrail_ndjson_sse2_seps
 #define NDJSON_HIGH      guardrail_ndjson_sse2_high
+#define NDJSON_LEAST     __m128i
+#define NDJSON_MOST      _mm_set1_epi8(0x7f)
+#define NDJSON_LINES     guardrail_ndjson_sse2_lines
+#define NDJSON_UNFIT     guardrail_ndjson_sse2_unfit
 #define NDJSON_ONES      guardrail_ndjson_sse2_ones
 #define NDJSON_BELOW(m)  ((m) ? (uint64_t) __builtin_ctzll(m) : 64)
 #define NDJSON_ABOVE(m)  ((m) ? (uint64_t) __builtin_clzll(m) : 64)

@@ -131,9 +131,40 @@ http {
 CONF
     }
 
+    # the parameter is deprecated where there is the directive
+
+    $text =~ s/^(.*\blisten [^;]*) http2;/$1; http2 on;/gm
+        if $self->version >= 1025001;
     $text =~ s/%%([A-Za-z0-9_]+)%%/$self->_value($1)/eg;
 
     return $text;
+}
+
+
+# the version as in nginx_version: 1022001 is 1.22.1
+
+sub version {
+    my ($self) = @_;
+
+    $self->{version} ||= do {
+        $self->build_options =~ m{^nginx version: .*/(\d+)\.(\d+)\.(\d+)}m
+            or die "no version of nginx\n";
+
+        $1 * 1000000 + $2 * 1000 + $3;
+    };
+
+    return $self->{version};
+}
+
+
+# what "nginx -V" says
+
+sub build_options {
+    my ($self) = @_;
+
+    $self->{build_options} //= qx{'$self->{nginx}' -V 2>&1};
+
+    return $self->{build_options};
 }
 
 
@@ -142,7 +173,7 @@ sub _value {
     my $dir = $self->{dir};
 
     return $self->{names}{$name} if defined $self->{names}{$name};
-    return $self->port($name) if $name =~ /^(?:H2)?PORT\d*$/;
+    return $self->port($name) if $name =~ /^(?:H[23])?PORT\d*$/;
     return $dir if $name eq 'DIR';
 
     if ($name eq 'GLOBALS') {

@@ -402,7 +402,11 @@ sub _respond {
         });
     }
 
-    $headers = ['Content-Type', $type, @{$headers || []}];
+    # nginx warns of a second Content-Type, and drops it, since 1.23.0
+
+    $headers ||= [];
+    $headers = ['Content-Type', $type, @$headers]
+        unless grep { lc eq 'content-type' } @$headers;
 
     my $last = $q->{method} eq 'HEAD' ? '' : $body;
     my $keep = $opt->{keepalive} && $q->{complete}

@@ -16,6 +16,7 @@ use Guardrail::Client;
 use Guardrail::Data;
 use Guardrail::Http1;
 use Guardrail::Http2;
+use Guardrail::Http3;
 use Guardrail::Peer;
 use Guardrail::Util qw(read_file root scale wait_until write_file);
 
@@ -84,9 +85,18 @@ sub h2 {
 }
 
 
+# Guardrail::Http3::listen() in the server opens its port
+
+sub h3 {
+    my ($self, %opt) = @_;
+
+    return Guardrail::Http3->new(port => $opt{port} // $self->port('H3PORT'));
+}
+
+
 # One request, one response (see Response.pm).
 #
-#   framing => cl, chunked, h2, h2-cl
+#   framing => cl, chunked, h2, h2-cl, h3, h3-cl
 #   type, encoding          Content-Type, Content-Encoding
 #   headers => [n, v, ..]   more fields; host => for another Host
 #   length => N             declare this length, whatever is sent
@@ -108,15 +118,17 @@ sub request {
     my $framing = $opt{framing} ||= 'cl';
     my @headers = @{delete $opt{headers} || []};
 
-    die "unknown framing: $framing\n" unless grep { $_ eq $framing } @framings;
+    die "unknown framing: $framing\n"
+        unless grep { $_ eq $framing } @framings, qw(h3 h3-cl);
 
     unshift @headers, 'Content-Encoding', $opt{encoding}
         if defined $opt{encoding};
     unshift @headers, 'Content-Type', $opt{type} if defined $opt{type};
 
     my $conn = $opt{conn}
-               || ($framing =~ /^h2/ ? $self->h2(port => $opt{port})
-                                     : $self->h1(port => $opt{port}));
+               || ($framing =~ /^h3/ ? $self->h3(port => $opt{port})
+                   : $framing =~ /^h2/ ? $self->h2(port => $opt{port})
+                                       : $self->h1(port => $opt{port}));
 
     return $conn->request($method, $uri, $body, %opt, headers => \@headers);
 }
@@ -147,6 +159,16 @@ sub each_framing (&;@) {
     for my $framing (@names ? @names : @framings) {
         subtest "framing $framing" => sub { $code->($framing) };
     }
+}
+
+
+# This test cannot run here.
+
+sub skip_all {
+    my ($self, $why) = @_;
+
+    $self->_clean;
+    plan(skip_all => $why);
 }
 
 
