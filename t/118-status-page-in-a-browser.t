@@ -14,12 +14,15 @@ use Guardrail::Browser;
 use Guardrail::Test;
 
 # no-asan: what is tested here is the page
+# no-ubsan
+# no-locks
 # no-valgrind
 
 needs_browser;
 
 my $t = Guardrail::Test->new(log_level => 'error');
 my $backend = $t->backend;
+my $slow = $t->peer('http', name => 'SLOW', delay => 0.4);
 
 $t->start(http => <<'HTTP', server => <<'SERVER');
     guardrail_tenant $http_x_api_key pattern=^([a-z]+)- secret=off;
@@ -35,14 +38,24 @@ HTTP
         guardrail_max_records 1000;
         guardrail_max_record_size 4k;
         guardrail_max_memory 4m;
-        guardrail_quota tenants requests 1000/1h;
-        guardrail_quota backend concurrency 10 queue=10;
         proxy_pass http://%%BACKEND%%;
     }
 
     location /upload {
         guardrail_label "<img src=x onerror=alert(1)>";
         proxy_pass http://%%BACKEND%%;
+    }
+
+    location /tenants {
+        guardrail_label tenants;
+        guardrail_quota tenants requests 20/1h;
+        proxy_pass http://%%BACKEND%%;
+    }
+
+    location /slow {
+        guardrail_label slow;
+        guardrail_quota backend concurrency 2 queue=20 timeout=30s;
+        proxy_pass http://%%SLOW%%;
     }
 
     location /trial {

@@ -289,6 +289,23 @@ function usedOf(level, zone) {
 }
 
 
+/* what quotas there are: a zone tells of levels that nobody has asked for */
+
+function quotas(answer) {
+  const wanted = new Set();
+
+  for (const l of list(answer.locations)) {
+    for (const one of list(l.limits)) {
+      for (const q of list(one.quotas)) {
+        wanted.add(seriesOf(q.zone, q.item));
+      }
+    }
+  }
+
+  return wanted;
+}
+
+
 /* refusals of all locations, those that happen most at present first */
 
 function refusals(history, answer) {

@@ -354,7 +354,7 @@ function distribution(metric, says) {
   const advice = el('p', { class: 'advice' },
                     el('span', { class: 'quiet' }, 'Suggested:'), copy.node,
                     why);
-  const values = [['p50', 'half'], ['p99', '99\u00a0%'],
+  const values = [['p50', 'median'], ['p99', '99\u00a0%'],
                   ['p999', '99.9\u00a0%'], ['max', 'largest']].map(
     ([key, name]) => {
       const dd = el('dd');
@@ -377,7 +377,7 @@ function distribution(metric, says) {
 
       text(many, `${count(number(h.count))} requests`);
       drawBars(box, scale, drawn, w);
-      drawMarks(marks, scale, drawn, varies, w);
+      drawMarks(marks, scale, drawn, varies, !metric.limit, w);
       drawAxis(axis, scale, metric.unit);
 
       for (const [key, dd] of values) {
@@ -389,7 +389,8 @@ function distribution(metric, says) {
         + `${w(number(h.p50))}, 99 % at most ${w(number(h.p99))}, `
         + `largest ${w(number(h.max))}; `
         + (limits.length ? `limit ${limits.map((l) => w(l.value)).join(', ')}`
-           : varies.length ? `limit ${varies.join(', ')}` : 'no limit'));
+           : varies.length ? `limit ${varies.join(', ')}`
+           : metric.limit ? 'no limit' : 'it has no limit of its own'));
 
       advice.hidden = suggestion === undefined;
 
@@ -435,7 +436,7 @@ function drawBars(box, scale, limits, w) {
 }
 
 
-function drawMarks(marks, scale, limits, varies, w) {
+function drawMarks(marks, scale, limits, varies, limitless, w) {
   const drawn = limits.map((l, i) => ({
     key: String(i), at: scale.place(l.value), row: i,
     says: limits.length > 1 ? w(l.value) : `limit ${w(l.value)}`,
@@ -443,7 +444,8 @@ function drawMarks(marks, scale, limits, varies, w) {
 
   if (drawn.length === 0) {
     drawn.push({ key: 'none', at: undefined, row: 0,
-                 says: varies.length ? `limit ${varies[0]}` : 'no limit' });
+                 says: varies.length ? `limit ${varies[0]}`
+                       : limitless ? '' : 'no limit' });
   }
 
   rows(marks, drawn, (d) => d.key, () => {
@@ -466,9 +468,11 @@ function drawMarks(marks, scale, limits, varies, w) {
 
 
 function drawAxis(axis, scale, unit) {
-  const places = ticks(scale, unit).map((value) => ({
-    value, at: scale.place(value),
-  }));
+  /* 0 has its place at the left; what would stand on it gives way */
+
+  const places = ticks(scale, unit)
+    .map((value) => ({ value, at: scale.place(value) }))
+    .filter(({ at }) => !scale.zero || at > 0.16);
 
   if (scale.zero) {
     places.unshift({ value: 0, at: 0 });

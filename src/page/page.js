@@ -594,7 +594,13 @@ function limitsOf(l) {
 /* zones */
 
 function showZones(answer) {
-  const all = list(answer.zones);
+  const wanted = quotas(answer);
+  const all = list(answer.zones).map((zone) => ({
+    ...zone,
+    levels: list(zone.levels).filter(
+      (l) => wanted.has(seriesOf(zone.zone, l.unit)) || l.limit > 0
+             || usedOf(l, zone) > 0 || number(l.refusals) > 0),
+  }));
 
   $('zones-section').hidden = all.length === 0;
   rows($('zones'), all, (z) => String(z.zone), zoneCard);
@@ -721,7 +727,8 @@ function zoneFacts(zone) {
     ['repairs', zone.repairs],
   ].filter(([, value]) => number(value) > 0)
    .map(([name, value]) => [name, count(value)])
-   .concat(age === undefined ? [] : [['state saved', `${duration(age)} ago`]]);
+   .concat(typeof age === 'number' ? [['state saved', `${duration(age)} ago`]]
+                                   : []);
 }
 
 

@@ -4,6 +4,8 @@
  * The status page in a browser, before a pretended nginx: what a reader sees,
  * with a keyboard, with a narrow screen, without JavaScript, and when nginx
  * does not answer.  The clock is the test's.
+ *
+ *     node t/page/browser.mjs [WORD]       the parts that have it in their name
  */
 
 
@@ -45,6 +47,10 @@ const words = (page, selector) => page.locator(selector).evaluateAll(
 
 
 async function run(name, code) {
+  if (!name.includes(process.argv[2] ?? '')) {
+    return;
+  }
+
   console.log(`# ${name}`);
 
   try {
@@ -102,6 +108,10 @@ await run('what is shown', () => before({}, async (page, server) => {
      'a tenant at its limit');
   is(await page.locator('#locations-rows tr').count(), 6, 'locations');
   is(await page.locator('#zones article').count(), 2, 'zones');
+  is(await words(page, '#zones article:first-child h4'),
+     ['Entries', 'uploads', 'Queue'], 'levels that are in use');
+  is((await words(page, '#zones dt')).filter((t) => t === 'state saved').length,
+     1, 'a state file of one of them');
 
   const asked = page.asked.map((url) => url.replace(server.url, ''));
 

@@ -171,7 +171,8 @@ export class World {
                     refusals: this.tick * 31 },
                   { item: 'records-86400s', unit: 'records', period: 86400,
                     refusals: 2 }],
-          levels: [{ unit: 'uploads', leases: 12, refusals: 0 }],
+          levels: [{ unit: 'uploads', leases: 12, refusals: 0 },
+                   { unit: 'memory', leases: 0, refusals: 0 }],
           tenants: this.tenants.map((tenant, i) => ({
             tenant, waiting: 0,
             items: [{ item: 'requests-60s', limit: 600,
@@ -184,7 +185,7 @@ export class World {
           overflow_requests: 0, leases_reclaimed: 2, holds: 1,
           leased_memory_bytes: 9e8 * (1 + wave), waiting,
           queue_timeouts: 4, queue_abandoned: 11, lock_forced: 0, repairs: 0,
-          rates: [],
+          state_age_seconds: null, rates: [],
           levels: [{ unit: 'concurrency', leases: used, refusals: 40,
                      used, limit: 40 },
                    { unit: 'memory', leases: used, refusals: 3,

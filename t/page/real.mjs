@@ -24,12 +24,13 @@ const ndjson = { 'Content-Type': 'application/x-ndjson' };
 const gzip = { ...ndjson, 'Content-Encoding': 'gzip' };
 const bomb = gzipSync(Buffer.alloc(64 << 20), { level: 9 });
 const agent = new http.Agent({ keepAlive: true, maxSockets: 4 });
+const many = new http.Agent({ keepAlive: true, maxSockets: 8 });
 
 
-function send(path, body, headers = {}) {
+function send(path, body, headers = {}, by = agent) {
   return new Promise((answered) => {
     const request = http.request(base + path, {
-      method: 'POST', agent, headers: { 'Content-Length': body.length,
+      method: 'POST', agent: by, headers: { 'Content-Length': body.length,
                                         ...headers } }, (response) => {
       response.resume();
       response.on('end', () => answered(response.statusCode));
@@ -45,8 +46,9 @@ function send(path, body, headers = {}) {
 /* one of each, and which answer it must have */
 
 const kinds = [
-  ['/ingest', rows(20), { ...ndjson, 'X-Api-Key': 'acme-1' }, 200],
-  ['/ingest', gzipSync(rows(300)), { ...gzip, 'X-Api-Key': 'globex-1' }, 200],
+  ['/ingest', rows(20), ndjson, 200],
+  ['/ingest', gzipSync(rows(300)), gzip, 200],
+  ['/tenants', 'x', { 'X-Api-Key': 'acme-1' }, 200],
   ['/ingest', rows(1001), ndjson, 413],
   ['/ingest', `{"a":"${'x'.repeat(5000)}"}`, ndjson, 413],
   ['/upload', 'x'.repeat(90000), {}, 200],
@@ -75,6 +77,14 @@ const traffic = (async () => {
   }
 })();
 
+/* eight clients, of which two at a time have the slow backend */
+
+const queue = Promise.all(Array.from({ length: 8 }, async () => {
+  while (going) {
+    await send('/slow', 'x', {}, many);
+  }
+}));
+
 const browser = await launch();
 
 for (const [colorScheme, width] of [['light', 1280], ['dark', 360]]) {
@@ -85,7 +95,7 @@ for (const [colorScheme, width] of [['light', 1280], ['dark', 360]]) {
 
   like(page.response.headers()['content-type'], /^text\/html/,
        'a browser gets the page');
-  ok(await until(async () => (await words('#reasons strong')).length >= 4),
+  ok(await until(async () => (await words('#reasons strong')).length >= 5, 30),
      'refusals are seen as they happen');
 
   like((await words('#versions'))[0], /^\d+\.\d+\.\d+ on nginx 1\./, 'versions');
@@ -94,12 +104,23 @@ for (const [colorScheme, width] of [['light', 1280], ['dark', 360]]) {
   const reasons = await words('#refused-rows code');
 
   for (const reason of ['max_records', 'max_record_size', 'max_ratio',
-                        'encoding'])
+                        'encoding', 'quota_requests'])
   {
     ok(reasons.includes(reason), `${reason} is shown`);
   }
 
   is(await words('#refused-rows .tag'), ['dry run'], 'and the dry run');
+
+  is((await words('#zones h3')).join(' '), 'tenants backend', 'zones');
+  ok((await words('#zones h4')).includes('concurrency'), 'levels');
+  ok(await until(async () => (await words('#zones .level')).some(
+       (t) => /2 of 2/.test(t))), 'a level that is full');
+  ok(await until(async () => (await words('#zones .level')).some(
+       (t) => /^Queue[1-9] waiting/.test(t))), 'and those who wait for it');
+
+  ok(await until(async () => (await words('#tenants-rows tr')).some(
+       (t) => /^acmerequests in 1.h/.test(t))),
+     'a tenant that has used its quota');
 
   const names = await words('#locations-rows button');
 
@@ -137,6 +158,7 @@ for (const [colorScheme, width] of [['light', 1280], ['dark', 360]]) {
 
 going = false;
 await traffic;
+await queue;
 
 
 /* when nothing happens any more, the page and the JSON say the same */
@@ -172,10 +194,8 @@ for (const l of answer.locations) {
   }
 }
 
-if (answer.zones?.length) {
-  is(await words('#zones h3'), answer.zones.map((z) => z.zone), 'zones');
-  ok((await words('#zones h4')).includes('concurrency'), 'levels');
-}
+ok(await until(async () => (await words('#zones .level')).some(
+     (t) => /^Queue0 waiting/.test(t))), 'nobody waits any more');
 
 await page.context().close();
 
@@ -193,4 +213,5 @@ await plain.screenshot({ path: `${shots}real-tables.png`, fullPage: true });
 
 await browser.close();
 agent.destroy();
+many.destroy();
 done();
