@@ -172,8 +172,8 @@ subtest 'protocols' => sub {
 
 subtest 'more than 1 MiB out of few bytes of the wire' => sub {
     my $zeros = "\0" x (8 << 20);
-    my %few = (gzip => gzip_zeros(8 << 20), br => brotli_zeros(8 << 20),
-               zstd => zstd_zeros(8 << 20));
+    my %few = (gzip => gzip_zeros(8 << 20), br => brotli($zeros),
+               zstd => zstd_zeros(64));
 
     for my $f (qw(cl chunked h2 h2-cl)) {
         for my $coding (sort keys %few) {
