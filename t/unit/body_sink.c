@@ -85,7 +85,7 @@ sink_feed(guardrail_body_t *b, const guardrail_body_limits_t *l,
     guardrail_body_close(b);
 
     if (run.fault) {
-        ok(0, "%s", run.fault);
+        tap_ok(0, "%s", run.fault);
     }
 }
 
@@ -97,7 +97,7 @@ make(bytes_t *plain, bytes_t *coded)
     rng_t   rng;
     size_t  i;
 
-    rng_seed(&rng, seed);
+    rng.s = seed;
 
     for (i = 0; i < PLAIN; i++) {
         bytes_fill(plain, (uint8_t) ('a' + rng_below(&rng, 20)), 1);
@@ -143,7 +143,7 @@ test_whole(const bytes_t *plain, const bytes_t *coded)
         bytes_free(&s.got);
     }
 
-    ok(bad == 0, "all of it, however it is cut");
+    tap_ok(bad == 0, "all of it, however it is cut");
 }
 
 
@@ -175,7 +175,7 @@ test_refused(const bytes_t *plain, const bytes_t *coded)
         bytes_free(&s.got);
     }
 
-    ok(bad == 0, "nothing that is over a limit");
+    tap_ok(bad == 0, "nothing that is over a limit");
 }
 
 
@@ -197,9 +197,9 @@ test_fails(const bytes_t *coded)
 
     sink_feed(&b, &l, &sink, coded, 1000, 0);
 
-    ok(b.rc == GUARDRAIL_INTERNAL && b.error != NULL,
-       "a sink that fails refuses the body");
-    ok(s.calls && s.got.len <= 40000, "and is not asked again");
+    tap_ok(b.rc == GUARDRAIL_INTERNAL && b.error != NULL,
+           "a sink that fails refuses the body");
+    tap_ok(s.calls && s.got.len <= 40000, "and is not asked again");
     bytes_free(&s.got);
 }
 
@@ -224,9 +224,9 @@ test_decoded_before(const bytes_t *plain)
 
     rc = guardrail_body_feed(&b, plain->p, PLAIN, NULL, &budget, &used);
 
-    ok(rc == GUARDRAIL_OK && guardrail_body_finish(&b) == GUARDRAIL_OK,
-       "max_body says nothing of a body that was decoded before");
-    ok(b.wire == 7 && b.decoded == PLAIN, "whose wire bytes stay");
+    tap_ok(rc == GUARDRAIL_OK && guardrail_body_finish(&b) == GUARDRAIL_OK,
+           "max_body says nothing of a body that was decoded before");
+    tap_ok(b.wire == 7 && b.decoded == PLAIN, "whose wire bytes stay");
 
     l.max_decoded = PLAIN - 1;
 
@@ -235,8 +235,8 @@ test_decoded_before(const bytes_t *plain)
 
     rc = guardrail_body_feed(&b, plain->p, PLAIN, NULL, &budget, &used);
 
-    ok(rc == GUARDRAIL_MAX_DECODED && b.observed == PLAIN
-       && b.wire == PLAIN * 2, "max_decoded does");
+    tap_ok(rc == GUARDRAIL_MAX_DECODED && b.observed == PLAIN
+           && b.wire == PLAIN * 2, "max_decoded does");
 }
 
 
