@@ -28,7 +28,7 @@ for group in "${@:-build}"; do
     test)
         need+=(nginx binutils clang libclang-rt-dev cppcheck curl
                nghttp2-client procps python3 gunicorn python3-flask
-               brotli zstd)
+               brotli zstd uwsgi-core uwsgi-plugin-python3)
         ;;
 
     run)
