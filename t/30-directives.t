@@ -29,6 +29,7 @@ my %accepted = (
     guardrail_encodings       => ['gzip', 'deflate', 'gzip deflate', 'br',
                                   'zstd', 'zstd br deflate gzip',
                                   'deflate gzip', 'none'],
+    guardrail_decode          => [qw(on off)],
     guardrail_format          => [qw(auto none ndjson)],
     guardrail_max_records     => \@numbers,
     guardrail_max_record_size => \@sizes,
@@ -88,6 +89,7 @@ subtest 'numbers of arguments' => \&arguments;
 subtest 'wrong contexts' => \&contexts;
 subtest 'unknown names' => \&unknown;
 subtest 'a ratio that never refuses' => \&useless_ratio;
+subtest 'decoding that cannot work' => \&useless_decode;
 
 $t->done;
 
@@ -187,6 +189,7 @@ sub mistakes {
     my %wrong = (
         guardrail              => ['""', qw(yes On ON 1 dryrun dry-run)],
         guardrail_buffering    => ['""', qw(yes dry_run $arg_n)],
+        guardrail_decode       => ['""', qw(yes dry_run $arg_n)],
         guardrail_max_body     => \@wrong_size,
         guardrail_max_decoded  => \@some,
         guardrail_max_ratio    => [@some, '10k', 'floor=1m'],
@@ -339,4 +342,37 @@ sub useless_ratio {
         accepts(in_context($context, "guardrail_max_ratio $_;"),
                 "$_ in $context") for qw(1031 off 0 $arg_n);
     }
+}
+
+
+# a body is decoded as a whole, before the backend has any of it
+
+sub useless_decode {
+    my $decode = 'guardrail_decode on;';
+
+    for my $case (['guardrail on; guardrail_buffering off;', 'buffering off'],
+                  ['guardrail $arg_n; guardrail_buffering off;',
+                   'buffering off'],
+                  ['guardrail dry_run;', 'guardrail dry_run'])
+    {
+        my ($others, $word) = @$case;
+
+        for my $conf (conf('', '', "$others $decode"),
+                      conf($decode, '', $others),
+                      conf('', "$others $decode", ''))
+        {
+            my ($ok, $out) = $t->nginx_t($conf);
+
+            ok(!$ok, "$others fails");
+            like($out, qr/\[emerg\] .*"guardrail_decode on" .*$word/,
+                 "$others: says why");
+        }
+    }
+
+    accepts(conf('', '', "guardrail off; guardrail_buffering off; $decode"),
+            'where the guard is off');
+    accepts(conf($decode, '', 'guardrail dry_run; guardrail_decode off;'),
+            'turned off in dry_run');
+    accepts(conf($decode, '', 'guardrail $arg_n;'),
+            'a mode that is a variable');
 }
