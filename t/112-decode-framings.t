@@ -39,6 +39,12 @@ HTTP
         proxy_pass http://kept;
     }
 
+    location /slow {
+        lingering_timeout 30s;
+        lingering_time 60s;
+        proxy_pass http://kept;
+    }
+
     location /file-only {
         client_body_in_file_only on;
         proxy_pass http://kept;
@@ -148,7 +154,7 @@ subtest 'files are gone' => sub {
 
     my $c = $t->h1;
 
-    $c->send("POST / HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\n"
+    $c->send("POST /slow HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\n"
              . 'Content-Length: ' . (length($coded) + 1000) . "\r\n\r\n"
              . $coded);
 
@@ -158,6 +164,7 @@ subtest 'files are gone' => sub {
 
     is($c->read->status, 400, 'refused');
     ok((wait_until { files() == 0 }), 'no file');
+    $c->close;
 
     # one that leaves
 
