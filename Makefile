@@ -5,7 +5,7 @@
 # by the scripts in t/tools; see t/README.md for the tests.
 #
 #   NGINX_SRC=dir   build for this source tree, not for the installed nginx
-#   DESTDIR=dir     a prefix for "make install"
+#   DESTDIR=dir     a prefix for "make install" and "make uninstall"
 #   ARGS=...        arguments of "make run", as --once
 
 SHELL = /bin/bash
@@ -27,9 +27,15 @@ test:
 	@t/tools/test.sh
 
 install: all
-	@dir=$(DESTDIR)$$(t/tools/modules-path.sh) && \
-	install -D -m 644 $(MODULE) "$$dir/$(notdir $(MODULE))" && \
-	echo "$$dir/$(notdir $(MODULE))"
+	@dir=$$(t/tools/modules-path.sh) && \
+	install -D -m 644 $(MODULE) "$(DESTDIR)$$dir/$(notdir $(MODULE))" && \
+	echo "$(DESTDIR)$$dir/$(notdir $(MODULE))" && \
+	echo "at the top of nginx.conf:" && \
+	echo "    load_module $$dir/$(notdir $(MODULE));"
+
+uninstall:
+	@dir=$$(t/tools/modules-path.sh) && \
+	rm -f "$(DESTDIR)$$dir/$(notdir $(MODULE))"
 
 bench:
 	@t/tools/deps.sh build run bench
@@ -69,5 +75,5 @@ clean:
 	rm -rf build
 
 
-.PHONY: all run test install bench unit fuzz check sanitize coverage \
+.PHONY: all run test install uninstall bench unit fuzz check sanitize coverage \
 	page-test matrix deb deb-test clean

@@ -24,6 +24,8 @@ static GUARDRAIL_HOT ngx_int_t ngx_http_guardrail_identity(
     ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx, ngx_chain_t *in);
 static GUARDRAIL_APART ngx_int_t ngx_http_guardrail_coded(
     ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx, ngx_chain_t *in);
+static GUARDRAIL_APART ngx_int_t ngx_http_guardrail_consume(
+    ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx, ngx_chain_t *cl);
 static ngx_int_t ngx_http_guardrail_hold(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx, ngx_chain_t *in);
 static ngx_int_t ngx_http_guardrail_pass(ngx_http_request_t *r,
@@ -264,6 +266,18 @@ ngx_http_guardrail_coded(ngx_http_request_t *r,
         ctx->held = cl->next;
         ctx->offset = 0;
 
+        if (ctx->decode) {
+            rc = ngx_http_guardrail_consume(r, ctx, cl);
+
+            if (rc == NGX_DECLINED) {
+                continue;
+            }
+
+            if (rc != NGX_OK) {
+                return NGX_HTTP_INTERNAL_SERVER_ERROR;
+            }
+        }
+
         *ll = cl;
         ll = &cl->next;
     }
@@ -274,7 +288,41 @@ ngx_http_guardrail_coded(ngx_http_request_t *r,
         ctx->last = &ctx->held;
     }
 
-    return ngx_http_guardrail_pass(r, out);
+    rc = ngx_http_guardrail_pass(r, out);
+
+    if (rc != NGX_OK && ctx->decode) {
+
+        /* what is stored is neither the one body nor the other */
+
+        ngx_http_guardrail_set_verdict(ctx, GUARDRAIL_INTERNAL, 0, 0);
+        ctx->error = "the decoded body cannot be stored";
+
+        return ngx_http_guardrail_excess(r, ctx);
+    }
+
+    return rc;
+}
+
+
+/*
+ * The decoder has what was in this buf, and another one ends the body; else
+ * NGX_DECLINED, and nothing is passed on in its place.
+ */
+
+static ngx_int_t
+ngx_http_guardrail_consume(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx, ngx_chain_t *cl)
+{
+    cl->buf->pos = cl->buf->last;
+
+    if (!cl->buf->last_buf) {
+        ngx_free_chain(r->pool, cl);
+        return NGX_DECLINED;
+    }
+
+    cl->buf = ngx_http_guardrail_decode_last(ctx->decode);
+
+    return (cl->buf != NULL) ? NGX_OK : NGX_ERROR;
 }
 
 

@@ -39,9 +39,9 @@ ngx_http_guardrail_meter(ngx_http_guardrail_ctx_t *ctx)
         return NULL;
     }
 
-    items = q->items.elts;
+    items = q->items;
 
-    for (i = 0; i < q->items.nelts; i++) {
+    for (i = 0; i < q->n_items; i++) {
         unit = items[i].rate.limit.unit;
 
         if (unit == GUARDRAIL_UNIT_RECORDS || unit == GUARDRAIL_UNIT_BYTES
@@ -63,17 +63,15 @@ ngx_http_guardrail_charge(void *opaque)
 {
     ngx_http_guardrail_ctx_t *ctx = opaque;
 
-    ngx_int_t                      rc;
-    ngx_uint_t                     i;
-    ngx_http_guardrail_place_t   **places;
+    ngx_int_t                    rc;
+    ngx_http_guardrail_place_t  *place;
 
-    places = ctx->quotas->places.elts;
     rc = NGX_OK;
 
     ngx_http_guardrail_begin_refusing(ctx);
 
-    for (i = 0; i < ctx->quotas->places.nelts; i++) {
-        if (ngx_http_guardrail_charge_place(ctx, places[i], 1) != NGX_OK) {
+    for (place = ctx->quotas->places; place; place = place->next) {
+        if (ngx_http_guardrail_charge_place(ctx, place, 1) != NGX_OK) {
             rc = NGX_DECLINED;
         }
     }
@@ -120,10 +118,10 @@ ngx_http_guardrail_charge_place(ngx_http_guardrail_ctx_t *ctx,
     ngx_http_guardrail_quotas_t  *q;
 
     q = ctx->quotas;
-    items = q->items.elts;
+    items = q->items;
     any = 0;
 
-    for (i = 0; i < q->items.nelts; i++) {
+    for (i = 0; i < q->n_items; i++) {
         item = &items[i];
         unit = item->rate.limit.unit;
 
@@ -158,7 +156,7 @@ ngx_http_guardrail_charge_place(ngx_http_guardrail_ctx_t *ctx,
     e = guardrail_key_find_locked(&zone->z, &place->key, now,
                                   (unsigned) zone->share);
 
-    for (i = 0; e && i < q->items.nelts; i++) {
+    for (i = 0; e && i < q->n_items; i++) {
         item = &items[i];
 
         if (item->place == place && (item->wanted || item->again)
@@ -180,7 +178,7 @@ ngx_http_guardrail_charge_place(ngx_http_guardrail_ctx_t *ctx,
         return NGX_OK;
     }
 
-    for (i = 0; i < q->items.nelts; i++) {
+    for (i = 0; i < q->n_items; i++) {
         item = &items[i];
 
         if (item->place == place && item->rc != GUARDRAIL_RATE_ADMITTED) {
@@ -269,6 +267,14 @@ ngx_http_guardrail_cost(ngx_http_guardrail_ctx_t *ctx,
     uint64_t  cost;
 
     cost = ngx_http_guardrail_measured(ctx, item->rate.limit.unit);
+
+    if (ctx->decode && ctx->decode->done) {
+
+        /* all was measured; the length is that of the decoded body */
+
+        return cost;
+    }
+
     declared = ctx->request->headers_in.content_length_n;
 
     if (declared <= 0 || (uint64_t) declared < cost) {
@@ -497,9 +503,9 @@ ngx_http_guardrail_give_back(ngx_http_guardrail_ctx_t *ctx)
     ngx_http_guardrail_quotas_t  *q;
 
     q = ctx->quotas;
-    items = q->items.elts;
+    items = q->items;
 
-    for (i = 0; i < q->items.nelts; i++) {
+    for (i = 0; i < q->n_items; i++) {
         item = &items[i];
         unit = item->rate.limit.unit;
 
@@ -533,7 +539,7 @@ ngx_http_guardrail_settle(ngx_http_guardrail_ctx_t *ctx)
 {
     ngx_uint_t                    i;
     ngx_http_guardrail_item_t    *items;
-    ngx_http_guardrail_place_t  **places;
+    ngx_http_guardrail_place_t   *place;
     ngx_http_guardrail_quotas_t  *q;
 
     q = ctx->quotas;
@@ -552,17 +558,15 @@ ngx_http_guardrail_settle(ngx_http_guardrail_ctx_t *ctx)
 
     /* what came in since the last charge; a quota that refused has its own */
 
-    items = q->items.elts;
+    items = q->items;
 
-    for (i = 0; i < q->items.nelts; i++) {
+    for (i = 0; i < q->n_items; i++) {
         if (items[i].refused) {
             return;
         }
     }
 
-    places = q->places.elts;
-
-    for (i = 0; i < q->places.nelts; i++) {
-        (void) ngx_http_guardrail_charge_place(ctx, places[i], 0);
+    for (place = q->places; place; place = place->next) {
+        (void) ngx_http_guardrail_charge_place(ctx, place, 0);
     }
 }

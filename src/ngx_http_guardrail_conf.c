@@ -11,6 +11,8 @@
 #define NGX_HTTP_GUARDRAIL_DECODER_MEMORY     (256 * 1024 * 1024)
 
 
+static ngx_int_t ngx_http_guardrail_check_decode(ngx_conf_t *cf,
+    ngx_http_guardrail_loc_conf_t *conf);
 static void ngx_http_guardrail_warn(ngx_conf_t *cf,
     ngx_http_guardrail_loc_conf_t *conf);
 
@@ -97,6 +99,14 @@ ngx_command_t  ngx_http_guardrail_commands[] = {
       ngx_http_guardrail_set_encodings,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
+      NULL },
+
+    { ngx_string("guardrail_decode"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF
+                        |NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_guardrail_loc_conf_t, decode),
       NULL },
 
     { ngx_string("guardrail_format"),
@@ -316,6 +326,11 @@ ngx_http_guardrail_init_main_conf(ngx_conf_t *cf, void *conf)
         ngx_string("content_length"),
         ngx_string("http_content_length"),
         ngx_string("http_transfer_encoding"),
+        ngx_string("http_content_encoding"),
+        ngx_string("http_content_md5"),
+        ngx_string("http_digest"),
+        ngx_string("http_content_digest"),
+        ngx_string("http_repr_digest"),
         ngx_string("request_body"),
         ngx_string("request_body_file")
     };
@@ -375,6 +390,7 @@ ngx_http_guardrail_create_loc_conf(ngx_conf_t *cf)
     }
 
     glcf->buffering = NGX_CONF_UNSET;
+    glcf->decode = NGX_CONF_UNSET;
     glcf->encodings = NGX_CONF_UNSET_UINT;
     glcf->format = NGX_CONF_UNSET_UINT;
     glcf->log_level = NGX_CONF_UNSET_UINT;
@@ -457,6 +473,34 @@ ngx_http_guardrail_warn(ngx_conf_t *cf, ngx_http_guardrail_loc_conf_t *conf)
 }
 
 
+/* a body is decoded as a whole, or not at all */
+
+static ngx_int_t
+ngx_http_guardrail_check_decode(ngx_conf_t *cf,
+    ngx_http_guardrail_loc_conf_t *conf)
+{
+    if (conf->mode.cv == NULL
+        && conf->mode.n == NGX_HTTP_GUARDRAIL_DRY_RUN)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"guardrail_decode on\" cannot work with "
+                           "\"guardrail dry_run\", which passes bodies on as "
+                           "they came");
+        return NGX_ERROR;
+    }
+
+    if (!conf->buffering) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"guardrail_decode on\" cannot work with "
+                           "\"guardrail_buffering off\", which passes bodies "
+                           "on while they come");
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
 char *
 ngx_http_guardrail_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 {
@@ -488,6 +532,7 @@ ngx_http_guardrail_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
                                    GUARDRAIL_NO_LIMIT);
 
     ngx_conf_merge_value(conf->buffering, prev->buffering, 1);
+    ngx_conf_merge_value(conf->decode, prev->decode, 0);
     ngx_conf_merge_uint_value(conf->encodings, prev->encodings,
                               GUARDRAIL_CODING_GZIP|GUARDRAIL_CODING_DEFLATE);
     ngx_conf_merge_uint_value(conf->format, prev->format,
@@ -542,6 +587,10 @@ ngx_http_guardrail_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     if (!ngx_http_guardrail_configured(conf)) {
         return NGX_CONF_OK;
+    }
+
+    if (conf->decode && ngx_http_guardrail_check_decode(cf, conf) != NGX_OK) {
+        return NGX_CONF_ERROR;
     }
 
     /*

@@ -16,6 +16,8 @@ static ngx_int_t ngx_http_guardrail_eval_limit(ngx_http_request_t *r,
 static ngx_http_guardrail_place_t *ngx_http_guardrail_get_place(
     ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
     ngx_http_guardrail_zone_t *zone);
+static ngx_http_guardrail_item_t *ngx_http_guardrail_add_item(
+    ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx);
 static ngx_http_guardrail_item_t *ngx_http_guardrail_find_item(
     ngx_http_guardrail_quotas_t *q, ngx_http_guardrail_place_t *place,
     guardrail_limit_t *limit);
@@ -42,18 +44,6 @@ ngx_http_guardrail_enter_quotas(ngx_http_request_t *r,
             goto failed;
         }
 
-        /* items are pointed at: there is room for all of this location */
-
-        if (ngx_array_init(&q->items, r->pool, ctx->conf->quotas->nelts,
-                           sizeof(ngx_http_guardrail_item_t))
-            != NGX_OK
-            || ngx_array_init(&q->places, r->pool, 2,
-                              sizeof(ngx_http_guardrail_place_t *))
-               != NGX_OK)
-        {
-            goto failed;
-        }
-
         q->ctx = ctx;
         q->meter.charge = ngx_http_guardrail_charge;
         q->meter.opaque = ctx;
@@ -61,9 +51,9 @@ ngx_http_guardrail_enter_quotas(ngx_http_request_t *r,
         ctx->quotas = q;
     }
 
-    item = q->items.elts;
+    item = q->items;
 
-    for (i = 0; i < q->items.nelts; i++) {
+    for (i = 0; i < q->n_items; i++) {
         item[i].here = 0;
     }
 
@@ -99,12 +89,10 @@ ngx_http_guardrail_enter_quotas(ngx_http_request_t *r,
             continue;
         }
 
-        item = ngx_array_push(&q->items);
+        item = ngx_http_guardrail_add_item(r, ctx);
         if (item == NULL) {
             goto failed;
         }
-
-        ngx_memzero(item, sizeof(ngx_http_guardrail_item_t));
 
         item->quota = &quota[i];
         item->place = place;
@@ -176,9 +164,8 @@ ngx_http_guardrail_get_place(ngx_http_request_t *r,
 {
     uint64_t                      hash[2];
     ngx_str_t                     key, name;
-    ngx_uint_t                    i;
     ngx_http_guardrail_whose_t   *whose;
-    ngx_http_guardrail_place_t   *place, **places;
+    ngx_http_guardrail_place_t   *place, **last;
     ngx_http_guardrail_quotas_t  *q;
 
     if (zone->tenant) {
@@ -213,10 +200,9 @@ ngx_http_guardrail_get_place(ngx_http_request_t *r,
     }
 
     q = ctx->quotas;
-    places = q->places.elts;
 
-    for (i = 0; i < q->places.nelts; i++) {
-        place = places[i];
+    for (last = &q->places; *last; last = &place->next) {
+        place = *last;
 
         if (place->zone == zone && place->key.hash[0] == hash[0]
             && place->key.hash[1] == hash[1])
@@ -230,12 +216,7 @@ ngx_http_guardrail_get_place(ngx_http_request_t *r,
         return NULL;
     }
 
-    places = ngx_array_push(&q->places);
-    if (places == NULL) {
-        return NULL;
-    }
-
-    *places = place;
+    *last = place;
 
     place->zone = zone;
     place->name = name;
@@ -247,6 +228,39 @@ ngx_http_guardrail_get_place(ngx_http_request_t *r,
 }
 
 
+/* each location makes room for all of its own: they are pointed at */
+
+static ngx_http_guardrail_item_t *
+ngx_http_guardrail_add_item(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx)
+{
+    size_t                        n;
+    ngx_http_guardrail_item_t    *items;
+    ngx_http_guardrail_quotas_t  *q;
+
+    q = ctx->quotas;
+
+    if (q->n_items == q->max_items) {
+        n = q->n_items + ctx->conf->quotas->nelts;
+
+        items = ngx_pcalloc(r->pool, n * sizeof(ngx_http_guardrail_item_t));
+        if (items == NULL) {
+            return NULL;
+        }
+
+        if (q->n_items) {
+            ngx_memcpy(items, q->items,
+                       q->n_items * sizeof(ngx_http_guardrail_item_t));
+        }
+
+        q->items = items;
+        q->max_items = (uint32_t) n;
+    }
+
+    return &q->items[q->n_items++];
+}
+
+
 static ngx_http_guardrail_item_t *
 ngx_http_guardrail_find_item(ngx_http_guardrail_quotas_t *q,
     ngx_http_guardrail_place_t *place, guardrail_limit_t *limit)
@@ -254,9 +268,9 @@ ngx_http_guardrail_find_item(ngx_http_guardrail_quotas_t *q,
     ngx_uint_t                  i;
     ngx_http_guardrail_item_t  *items;
 
-    items = q->items.elts;
+    items = q->items;
 
-    for (i = 0; i < q->items.nelts; i++) {
+    for (i = 0; i < q->n_items; i++) {
         if (items[i].place == place
             && guardrail_limit_same(&items[i].rate.limit, limit))
         {

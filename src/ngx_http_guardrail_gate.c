@@ -24,6 +24,12 @@ static GUARDRAIL_HOT ngx_int_t ngx_http_guardrail_enter(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx, ngx_http_guardrail_loc_conf_t *glcf);
 static GUARDRAIL_HOT ngx_int_t ngx_http_guardrail_judge(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx, ngx_uint_t late, off_t length);
+static GUARDRAIL_HOT ngx_int_t ngx_http_guardrail_prepare(
+    ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
+    guardrail_body_limits_t *limits);
+static GUARDRAIL_APART ngx_int_t ngx_http_guardrail_judge_decoded(
+    ngx_http_guardrail_ctx_t *ctx, guardrail_body_limits_t *limits,
+    uint64_t wire, uint64_t decoded);
 static GUARDRAIL_APART ngx_int_t ngx_http_guardrail_plain_bound(
     ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx);
 static GUARDRAIL_APART ngx_uint_t ngx_http_guardrail_is_judged(
@@ -164,7 +170,8 @@ ngx_http_guardrail_precontent_handler(ngx_http_request_t *r)
     if (!ngx_http_guardrail_has_body(r)
         && (r != r->main
             || (glcf->mode.cv == NULL && glcf->quotas == NULL
-                && glcf->tenant == NULL)))
+                && glcf->tenant == NULL
+                && !(glcf->decode && ngx_http_guardrail_is_labelled(r)))))
     {
         return NGX_DECLINED;
     }
@@ -287,6 +294,10 @@ ngx_http_guardrail_enter_without_body(ngx_http_request_t *r,
 
     ctx->complete = 1;
 
+    if (ngx_http_guardrail_unlabel(r, ctx) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     if (ngx_http_guardrail_admit(r, ctx, 0, 0) != NGX_OK) {
         return ngx_http_guardrail_excess(r, ctx);
     }
@@ -299,9 +310,15 @@ static ngx_int_t
 ngx_http_guardrail_judge(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
     ngx_uint_t late, off_t length)
 {
-    void                     *block;
-    size_t                    size;
-    guardrail_body_limits_t   limits;
+    off_t                         wire;
+    ngx_uint_t                    decode;
+    guardrail_body_limits_t       limits;
+    ngx_http_guardrail_decode_t  *d;
+
+    /* later limits of the wire go by what came over it */
+
+    d = late ? ngx_http_guardrail_decoded(r) : NULL;
+    wire = d ? (off_t) d->wire : length;
 
     if (ngx_http_guardrail_eval_limits(r, ctx->conf, ctx->mode, 0, &limits)
         != NGX_OK)
@@ -314,20 +331,40 @@ ngx_http_guardrail_judge(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
         ngx_http_guardrail_quota_limits(r, ctx, 0, &limits);
     }
 
-    if (ngx_http_guardrail_judge_head(r, ctx, ctx->conf, &limits, length)
-        != GUARDRAIL_OK)
+    if (ngx_http_guardrail_judge_head(r, ctx, ctx->conf, &limits, wire)
+        != GUARDRAIL_OK
+        || (d && ngx_http_guardrail_judge_decoded(ctx, &limits, d->wire,
+                                                  (uint64_t) length)
+                 != NGX_OK))
     {
         return ngx_http_guardrail_excess(r, ctx);
+    }
+
+    decode = ngx_http_guardrail_decodes(ctx)
+             && limits.coding != GUARDRAIL_CODING_IDENTITY;
+
+    if (decode && r != r->main) {
+
+        /* its body and header are those of the main request */
+
+        return ngx_http_guardrail_cannot_judge(r, ctx,
+                              "the body of a subrequest cannot be decoded");
+    }
+
+    if (!decode && ngx_http_guardrail_unlabel(r, ctx) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     if (r == r->main
         && (ctx->conf->quotas || ctx->conf->tenant)
-        && ngx_http_guardrail_admit(r, ctx, length, 1) != NGX_OK)
+        && ngx_http_guardrail_admit(r, ctx, wire, 1) != NGX_OK)
     {
         return ngx_http_guardrail_excess(r, ctx);
     }
 
-    if (late && ngx_http_guardrail_is_judged(r, ctx, &limits, length)) {
+    if (late && !decode
+        && ngx_http_guardrail_is_judged(r, ctx, &limits, length))
+    {
 
         if (r == r->main && ngx_http_guardrail_charge_judged(ctx) != NGX_OK) {
             return ngx_http_guardrail_excess(r, ctx);
@@ -336,32 +373,22 @@ ngx_http_guardrail_judge(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
         return ngx_http_guardrail_run_levels(r, ctx);
     }
 
-    guardrail_body_close(&ctx->body);
-
-    ngx_http_guardrail_init_alloc(ctx);
-
-    guardrail_body_init(&ctx->body, &limits, ngx_http_guardrail_worker.ndjson,
-                        &ctx->alloc);
-
-    size = guardrail_body_block(&limits);
-
-    if (size) {
-        block = ngx_palloc(r->pool, size);
-        if (block == NULL) {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
-        }
-
-        guardrail_body_use(&ctx->body, &ngx_http_guardrail_worker.ops, block);
+    if (ngx_http_guardrail_prepare(r, ctx, &limits) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    if (r == r->main) {
-        ctx->body.meter = ngx_http_guardrail_meter(ctx);
+    if (decode
+        && ngx_http_guardrail_decode_begin(r, ctx, late) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
-
-    ctx->judged = 0;
-    ctx->offset = 0;
 
     if (late) {
+
+        if (d) {
+            guardrail_body_decoded_before(&ctx->body, d->wire);
+        }
+
         ctx->late = r->request_body->bufs;
         ctx->late_offset = 0;
 
@@ -378,6 +405,72 @@ ngx_http_guardrail_judge(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
 }
 
 
+static ngx_int_t
+ngx_http_guardrail_prepare(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx, guardrail_body_limits_t *limits)
+{
+    void    *block;
+    size_t   size;
+
+    guardrail_body_close(&ctx->body);
+
+    ngx_http_guardrail_init_alloc(ctx);
+
+    guardrail_body_init(&ctx->body, limits, ngx_http_guardrail_worker.ndjson,
+                        &ctx->alloc);
+
+    size = guardrail_body_block(limits);
+
+    if (size) {
+        block = ngx_palloc(r->pool, size);
+        if (block == NULL) {
+            return NGX_ERROR;
+        }
+
+        guardrail_body_use(&ctx->body, &ngx_http_guardrail_worker.ops, block);
+    }
+
+    if (r == r->main) {
+        ctx->body.meter = ngx_http_guardrail_meter(ctx);
+    }
+
+    ctx->judged = 0;
+    ctx->offset = 0;
+
+    return NGX_OK;
+}
+
+
+/*
+ * The wire form of a body that was decoded before is gone.  What is left of
+ * it, its length, is judged under another ratio.
+ */
+
+static ngx_int_t
+ngx_http_guardrail_judge_decoded(ngx_http_guardrail_ctx_t *ctx,
+    guardrail_body_limits_t *limits, uint64_t wire, uint64_t decoded)
+{
+    uint64_t  bound;
+
+    if (limits->ratio == GUARDRAIL_NO_LIMIT) {
+        return NGX_OK;
+    }
+
+    bound = guardrail_add_sat(limits->ratio_floor,
+                              guardrail_mul_sat(limits->ratio, wire));
+
+    if (decoded <= bound) {
+        return NGX_OK;
+    }
+
+    ngx_http_guardrail_set_verdict(ctx, GUARDRAIL_MAX_RATIO, limits->ratio,
+                                   decoded);
+    ctx->observed_input = wire;
+
+    return NGX_DECLINED;
+}
+
+
 /*
  * In dry_run, and where a variable says off, client_max_body_size holds, as
  * in plain nginx.  That compares a length, of a body that was read before,
@@ -389,11 +482,13 @@ static ngx_int_t
 ngx_http_guardrail_plain_bound(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx)
 {
-    off_t                      length;
-    ngx_http_core_loc_conf_t  *clcf;
+    off_t                         length;
+    ngx_http_core_loc_conf_t     *clcf;
+    ngx_http_guardrail_decode_t  *d;
 
     clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
-    length = r->headers_in.content_length_n;
+    d = ngx_http_guardrail_decoded(r);
+    length = d ? (off_t) d->wire : r->headers_in.content_length_n;
 
     if (r != r->main || r->discard_body || (clcf->named && length >= 0)) {
         return NGX_DECLINED;
@@ -417,6 +512,9 @@ ngx_http_guardrail_is_judged(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx, guardrail_body_limits_t *limits,
     off_t length)
 {
+    uint64_t                   judged;
+    ngx_uint_t                 decoded;
+    guardrail_coding_e         coding;
     ngx_http_guardrail_ctx_t  *mctx;
 
     mctx = (r == r->main) ? ctx : ngx_http_guardrail_find_ctx(r->main);
@@ -426,13 +524,33 @@ ngx_http_guardrail_is_judged(ngx_http_request_t *r,
      * have put another one in the place of what was judged.
      */
 
-    return mctx
-           && mctx->judged
-           && r->request_body == r->main->request_body
-           && mctx->body.wire == (uint64_t) length
-           && ngx_memcmp(&mctx->body.limits, limits,
-                         sizeof(guardrail_body_limits_t))
-              == 0;
+    if (mctx == NULL || !mctx->judged
+        || r->request_body != r->main->request_body)
+    {
+        return 0;
+    }
+
+    /* one that was decoded has lost its coding since */
+
+    decoded = (ngx_http_guardrail_decoded(r) != NULL);
+    judged = decoded ? mctx->body.decoded : mctx->body.wire;
+    coding = limits->coding;
+
+    if (decoded) {
+        limits->coding = mctx->body.limits.coding;
+    }
+
+    if (judged == (uint64_t) length
+        && ngx_memcmp(&mctx->body.limits, limits,
+                      sizeof(guardrail_body_limits_t))
+           == 0)
+    {
+        return 1;
+    }
+
+    limits->coding = coding;
+
+    return 0;
 }
 
 
@@ -493,6 +611,15 @@ ngx_http_guardrail_run_levels(ngx_http_request_t *r,
 {
     ngx_int_t   rc;
     ngx_uint_t  waited;
+
+    if (ctx->decode && !ctx->decode->done
+        && ngx_http_guardrail_decode_end(r, ctx) != NGX_OK)
+    {
+        ctx->state = ngx_http_guardrail_passed;
+
+        return ngx_http_guardrail_cannot_judge(r, ctx,
+                                          "the decoded body cannot be stored");
+    }
 
     if (ctx->quotas == NULL) {
         ctx->state = ngx_http_guardrail_passed;

@@ -383,8 +383,11 @@ ngx_http_guardrail_judge_head(ngx_http_request_t *r,
         return GUARDRAIL_MAX_BODY;
     }
 
+    /* the wire's length says nothing of what was decoded before */
+
     if (length > limits->max_decoded
-        && ctx->head.encoding.data == NULL)
+        && ctx->head.encoding.data == NULL
+        && ngx_http_guardrail_decoded(r) == NULL)
     {
         ngx_http_guardrail_set_verdict(ctx, GUARDRAIL_MAX_DECODED,
                                        limits->max_decoded, length);

@@ -170,11 +170,11 @@ ngx_http_guardrail_try_levels(ngx_http_guardrail_ctx_t *ctx,
     ngx_http_guardrail_quotas_t  *q;
 
     q = ctx->quotas;
-    items = q->items.elts;
+    items = q->items;
 
     /* what can never fit is told at once, whatever is full before it */
 
-    for (i = 0; i < q->items.nelts; i++) {
+    for (i = 0; i < q->n_items; i++) {
         item = &items[i];
 
         if (!ngx_http_guardrail_is_level(item) || item->leased) {
@@ -190,7 +190,7 @@ ngx_http_guardrail_try_levels(ngx_http_guardrail_ctx_t *ctx,
         }
     }
 
-    for (i = 0; i < q->items.nelts; i++) {
+    for (i = 0; i < q->n_items; i++) {
         item = &items[i];
 
         if (!ngx_http_guardrail_is_level(item) || item->leased
@@ -394,10 +394,10 @@ ngx_http_guardrail_grow_memory(ngx_http_guardrail_ctx_t *ctx)
     ngx_http_guardrail_quotas_t  *q;
 
     q = ctx->quotas;
-    items = q->items.elts;
+    items = q->items;
     amount = ngx_http_guardrail_estimate(ctx);
 
-    for (i = 0; amount && i < q->items.nelts; i++) {
+    for (i = 0; amount && i < q->n_items; i++) {
         item = &items[i];
 
         if (item->rate.limit.unit != GUARDRAIL_UNIT_MEMORY) {
@@ -544,9 +544,9 @@ ngx_http_guardrail_release_uploads(ngx_http_guardrail_ctx_t *ctx)
         return;
     }
 
-    items = q->items.elts;
+    items = q->items;
 
-    for (i = 0; i < q->items.nelts; i++) {
+    for (i = 0; i < q->n_items; i++) {
         if (items[i].leased
             && items[i].rate.limit.unit == GUARDRAIL_UNIT_UPLOADS)
         {
@@ -569,10 +569,10 @@ ngx_http_guardrail_release_levels(ngx_http_guardrail_ctx_t *ctx)
         return;
     }
 
-    items = q->items.elts;
+    items = q->items;
     hold = !ctx->refused && ngx_http_guardrail_left_behind(ctx->request);
 
-    for (i = 0; i < q->items.nelts; i++) {
+    for (i = 0; i < q->n_items; i++) {
         if (items[i].leased && ngx_http_guardrail_is_level(&items[i])) {
             ngx_http_guardrail_release(ctx, &items[i], hold);
         }

@@ -12,6 +12,7 @@
  *   gate         PREACCESS and PRECONTENT, reading the body
  *   late         bodies that were read before the gate
  *   body_filter  buffers -> core/body -> HTTP status
+ *   decode       guardrail_decode: what is stored and sent on in its place
  *   reject       a verdict: the body that vanishes
  *   log          a verdict: the line in the error log
  *   answer       a verdict: what the client is told
@@ -78,7 +79,7 @@ typedef struct {
 } ngx_http_guardrail_value_t;
 
 
-#define NGX_HTTP_GUARDRAIL_OF_BODY  5
+#define NGX_HTTP_GUARDRAIL_OF_BODY  10
 
 
 struct ngx_http_guardrail_main_conf_s {
@@ -125,6 +126,7 @@ typedef struct {
     guardrail_body_json_t            *json;         /* or NULL */
 
     ngx_flag_t                        buffering;
+    ngx_flag_t                        decode;
     ngx_uint_t                        encodings;        /* mask of codings */
     ngx_uint_t                        format;
     ngx_uint_t                        log_level;
@@ -196,6 +198,22 @@ typedef enum {
 typedef struct ngx_http_guardrail_slow_s  ngx_http_guardrail_slow_t;
 
 
+/* a body that is stored in its decoded form */
+
+typedef struct {
+    ngx_http_request_t               *request;
+    guardrail_body_sink_t             sink;
+    ngx_buf_t                        *buf;          /* not in a file yet */
+    ngx_http_request_body_t          *body;         /* of a late body, or */
+                                                    /* when it is done */
+    uint64_t                          wire;         /* then: coded bytes, */
+    guardrail_coding_e                coding;       /* and their coding */
+
+    unsigned                          late:1;
+    unsigned                          done:1;
+} ngx_http_guardrail_decode_t;
+
+
 struct ngx_http_guardrail_ctx_s {
     ngx_http_request_t               *request;
     ngx_http_guardrail_loc_conf_t    *conf;         /* judges by it */
@@ -221,6 +239,8 @@ struct ngx_http_guardrail_ctx_s {
 
     ngx_chain_t                      *late;
     off_t                             late_offset;
+
+    ngx_http_guardrail_decode_t      *decode;
 
     ngx_queue_t                       queue;        /* of those who wait */
     ngx_http_posted_request_t         posted;       /* wakes a late body, */
@@ -483,6 +503,64 @@ ngx_http_guardrail_cold void ngx_http_guardrail_refuse_passed(
 ngx_http_guardrail_cold ngx_int_t ngx_http_guardrail_refuse_plain(
     ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx, uint64_t limit,
     uint64_t observed);
+
+
+/*
+ * The header that backends are sent is copied, since subrequests in flight
+ * have the old one.  Each field goes to edit first: NGX_OK, or NGX_DECLINED
+ * to leave it out.
+ */
+
+typedef ngx_int_t (*ngx_http_guardrail_edit_pt)(ngx_table_elt_t *h,
+    void *data);
+
+ngx_int_t ngx_http_guardrail_edit_headers(ngx_http_request_t *r,
+    ngx_http_guardrail_edit_pt edit, void *data);
+
+ngx_uint_t ngx_http_guardrail_is_content_length(ngx_table_elt_t *h);
+
+/* what was evaluated before the body and its header changed */
+
+void ngx_http_guardrail_forget_variables(ngx_http_request_t *r);
+
+
+/* decode */
+
+/* guardrail_decode is on, and in force in the mode of the request */
+
+ngx_uint_t ngx_http_guardrail_decodes(ngx_http_guardrail_ctx_t *ctx);
+
+/* of the body that r has, if it is what was decoded before; else NULL */
+
+ngx_http_guardrail_decode_t *ngx_http_guardrail_decoded(ngx_http_request_t *r);
+
+/* ctx->body, a coded one, is about to be fed; late: from where it is stored */
+
+ngx_int_t ngx_http_guardrail_decode_begin(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx, ngx_uint_t late);
+
+/* the buf that ends the decoded body, to be passed on; NULL: no memory */
+
+ngx_buf_t *ngx_http_guardrail_decode_last(ngx_http_guardrail_decode_t *d);
+
+/* all is judged and stored: from now on the request has the decoded body */
+
+ngx_int_t ngx_http_guardrail_decode_end(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx);
+
+/* the body is refused */
+
+void ngx_http_guardrail_decode_drop(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx);
+
+/* there is a Content-Encoding field */
+
+ngx_uint_t ngx_http_guardrail_is_labelled(ngx_http_request_t *r);
+
+/* takes it away where there is nothing to decode */
+
+ngx_int_t ngx_http_guardrail_unlabel(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx);
 
 
 /* log */

@@ -64,14 +64,14 @@ ngx_http_guardrail_admit(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
     }
 
     q = ctx->quotas;
-    items = q->items.elts;
+    items = q->items;
 
     /* a body that streams has its backend from the start */
 
     q->streams = (ctx->mode == NGX_HTTP_GUARDRAIL_DRY_RUN
                   || !ctx->conf->buffering);
 
-    for (i = 0; i < q->items.nelts; i++) {
+    for (i = 0; i < q->n_items; i++) {
 
         /* one that was read before is no upload any more */
 
@@ -97,19 +97,17 @@ ngx_http_guardrail_admit(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
 static ngx_int_t
 ngx_http_guardrail_admit_requests(ngx_http_guardrail_ctx_t *ctx)
 {
-    ngx_int_t                     rc;
-    ngx_uint_t                    i;
-    ngx_http_guardrail_place_t  **places;
+    ngx_int_t                    rc;
+    ngx_http_guardrail_place_t  *place;
 
-    places = ctx->quotas->places.elts;
     rc = NGX_OK;
 
     ngx_http_guardrail_begin_refusing(ctx);
 
     /* each place is asked: the last to admit again says when to come back */
 
-    for (i = 0; i < ctx->quotas->places.nelts; i++) {
-        if (ngx_http_guardrail_admit_place(ctx, places[i], rc == NGX_OK)
+    for (place = ctx->quotas->places; place; place = place->next) {
+        if (ngx_http_guardrail_admit_place(ctx, place, rc == NGX_OK)
             != NGX_OK)
         {
             rc = NGX_DECLINED;
@@ -144,12 +142,12 @@ ngx_http_guardrail_admit_place(ngx_http_guardrail_ctx_t *ctx,
     ngx_http_guardrail_quotas_t  *q;
 
     q = ctx->quotas;
-    items = q->items.elts;
+    items = q->items;
     any = 0;
 
     /* the others are looked at for what the client is told of them */
 
-    for (i = 0; i < q->items.nelts; i++) {
+    for (i = 0; i < q->n_items; i++) {
         any |= (items[i].place == place
                 && guardrail_unit_info(items[i].rate.limit.unit)->rate
                 && (ctx->conf->headers
@@ -170,7 +168,7 @@ ngx_http_guardrail_admit_place(ngx_http_guardrail_ctx_t *ctx,
     e = guardrail_key_find_locked(&zone->z, &place->key, now,
                                   (unsigned) zone->share);
 
-    for (i = 0; e && i < q->items.nelts; i++) {
+    for (i = 0; e && i < q->n_items; i++) {
         item = &items[i];
 
         if (ngx_http_guardrail_is_request_rate(item, place)) {
@@ -186,7 +184,7 @@ ngx_http_guardrail_admit_place(ngx_http_guardrail_ctx_t *ctx,
         }
     }
 
-    for (i = 0; e && charge && i < q->items.nelts; i++) {
+    for (i = 0; e && charge && i < q->n_items; i++) {
         item = &items[i];
 
         if (ngx_http_guardrail_is_request_rate(item, place)
@@ -206,7 +204,7 @@ ngx_http_guardrail_admit_place(ngx_http_guardrail_ctx_t *ctx,
         return ngx_http_guardrail_zone_full(ctx);
     }
 
-    for (i = 0; i < q->items.nelts; i++) {
+    for (i = 0; i < q->n_items; i++) {
         item = &items[i];
 
         if (ngx_http_guardrail_is_request_rate(item, place)
@@ -238,12 +236,12 @@ ngx_http_guardrail_admit_length(ngx_http_guardrail_ctx_t *ctx, off_t length)
     ngx_http_guardrail_quotas_t  *q;
 
     q = ctx->quotas;
-    items = q->items.elts;
+    items = q->items;
     rc = NGX_OK;
 
     ngx_http_guardrail_begin_refusing(ctx);
 
-    for (i = 0; i < q->items.nelts; i++) {
+    for (i = 0; i < q->n_items; i++) {
         item = &items[i];
 
         if (item->rate.limit.unit != GUARDRAIL_UNIT_BYTES

@@ -132,12 +132,15 @@ typedef struct {
 
 /* a key of a request in one zone */
 
-typedef struct {
+typedef struct ngx_http_guardrail_place_s  ngx_http_guardrail_place_t;
+
+struct ngx_http_guardrail_place_s {
+    ngx_http_guardrail_place_t       *next;         /* in order of arrival */
     ngx_http_guardrail_zone_t        *zone;
     guardrail_key_t                   key;
     ngx_str_t                         name;         /* empty: not kept */
     uint64_t                          ticket;       /* of the zone's lines */
-} ngx_http_guardrail_place_t;
+};
 
 
 /* a quota that a request is under */
@@ -145,14 +148,23 @@ typedef struct {
 typedef struct {
     ngx_http_guardrail_quota_t       *quota;
     ngx_http_guardrail_place_t       *place;
-    guardrail_rate_t                  rate;         /* its limit: also of */
-                                                    /* a level */
+
+    /* a level needs its limit only of a rate, and a lease instead */
+
+    union {
+        guardrail_rate_t              rate;
+
+        struct {
+            guardrail_limit_t         limit;
+            uint64_t                  amount;       /* of the lease */
+            uint32_t                  lease;
+            uint32_t                  generation;   /* of the slot's */
+        };
+    };
+
     uint64_t                          counted;      /* of the body, charged */
     uint64_t                          wanted;       /* of it, by this piece */
     guardrail_rate_rc_e               rc;
-    uint32_t                          lease;
-    uint64_t                          amount;       /* of a lease */
-    uint32_t                          generation;   /* of the slot's */
 
     unsigned                          here:1;       /* of this location */
     unsigned                          again:1;      /* its limit is less now */
@@ -182,8 +194,10 @@ typedef struct {
 
 struct ngx_http_guardrail_quotas_s {
     ngx_http_guardrail_ctx_t         *ctx;
-    ngx_array_t                       items;
-    ngx_array_t                       places;       /* pointers */
+    ngx_http_guardrail_item_t        *items;
+    uint32_t                          n_items;
+    uint32_t                          max_items;    /* there is room for */
+    ngx_http_guardrail_place_t       *places;
     guardrail_body_meter_t            meter;
 
     /* the quota that refused, and what is said of it */
@@ -191,8 +205,8 @@ struct ngx_http_guardrail_quotas_s {
     ngx_http_guardrail_item_t        *refusing;
     uint64_t                          used;
     uint64_t                          wanted;
-    uint64_t                          waiters;
     uint64_t                          retry;        /* seconds; 0: none */
+    uint32_t                          waiters;
     unsigned                          never:1;
     unsigned                          overflow:1;
     unsigned                          streams:1;    /* unbuffered: memory */

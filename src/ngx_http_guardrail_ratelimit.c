@@ -76,11 +76,11 @@ ngx_http_guardrail_add_field(ngx_http_request_t *r,
     guardrail_fmt_t             f;
     ngx_http_guardrail_item_t  *items;
 
-    items = ctx->quotas->items.elts;
+    items = ctx->quotas->items;
     size = 0;
     n = 0;
 
-    for (i = 0; i < ctx->quotas->items.nelts; i++) {
+    for (i = 0; i < ctx->quotas->n_items; i++) {
 
         if (guardrail_unit_info(items[i].rate.limit.unit)->rate) {
             size += items[i].place->zone->name.len
@@ -102,7 +102,7 @@ ngx_http_guardrail_add_field(ngx_http_request_t *r,
 
     guardrail_fmt_init(&f, p, size);
 
-    for (i = 0; i < ctx->quotas->items.nelts; i++) {
+    for (i = 0; i < ctx->quotas->n_items; i++) {
 
         if (!guardrail_unit_info(items[i].rate.limit.unit)->rate) {
             continue;

@@ -12,9 +12,9 @@
 
 static void ngx_http_guardrail_vanish(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx);
-static void ngx_http_guardrail_vanish_headers(ngx_http_request_t *r);
+static ngx_int_t ngx_http_guardrail_vanish_header(ngx_table_elt_t *h,
+    void *data);
 static ngx_int_t ngx_http_guardrail_vanish_subrequest(ngx_http_request_t *r);
-static void ngx_http_guardrail_forget_variables(ngx_http_request_t *r);
 
 
 void
@@ -182,6 +182,8 @@ ngx_http_guardrail_vanish(ngx_http_request_t *r,
 {
     ngx_http_request_body_t  *rb;
 
+    ngx_http_guardrail_decode_drop(r, ctx);
+
     rb = r->request_body;
 
     /* keep-alive stays only if the whole request was read before */
@@ -227,7 +229,8 @@ ngx_http_guardrail_vanish(ngx_http_request_t *r,
     r->headers_in.content_length_n = 0;
     r->headers_in.chunked = 0;
 
-    ngx_http_guardrail_vanish_headers(r);
+    (void) ngx_http_guardrail_edit_headers(r, ngx_http_guardrail_vanish_header,
+                                           NULL);
     ngx_http_guardrail_forget_variables(r);
 
 #if (NGX_HTTP_V2)
@@ -238,58 +241,83 @@ ngx_http_guardrail_vanish(ngx_http_request_t *r,
 }
 
 
+static ngx_int_t
+ngx_http_guardrail_vanish_header(ngx_table_elt_t *h, void *data)
+{
+    if (ngx_http_guardrail_is_content_length(h)) {
+        ngx_str_set(&h->value, "0");
+
+    } else if (h->key.len == 17
+               && ngx_strncmp(h->lowcase_key, "transfer-encoding", 17) == 0)
+    {
+        ngx_str_set(&h->value, "");
+    }
+
+    return NGX_OK;
+}
+
+
 /*
  * Backends are sent the header as it came, or as text.  The list is copied,
  * since subrequests in flight have the old one.
  */
 
-static void
-ngx_http_guardrail_vanish_headers(ngx_http_request_t *r)
+ngx_int_t
+ngx_http_guardrail_edit_headers(ngx_http_request_t *r,
+    ngx_http_guardrail_edit_pt edit, void *data)
 {
     ngx_uint_t        i;
     ngx_list_t        list;
     ngx_list_part_t  *part;
-    ngx_table_elt_t  *h, *copy;
+    ngx_table_elt_t  *h, *length, *copy, edited;
 
     if (ngx_list_init(&list, r->pool, 20, sizeof(ngx_table_elt_t)) != NGX_OK) {
-        return;
+        return NGX_ERROR;
     }
+
+    length = r->headers_in.content_length;
 
     for (part = &r->headers_in.headers.part; part; part = part->next) {
         h = part->elts;
 
         for (i = 0; i < part->nelts; i++) {
+            edited = h[i];
+
+            if (edit(&edited, data) != NGX_OK) {
+                continue;
+            }
 
             copy = ngx_list_push(&list);
             if (copy == NULL) {
-                return;
+                return NGX_ERROR;
             }
 
-            *copy = h[i];
+            *copy = edited;
 
-            if (h[i].key.len == 14
-                && ngx_strncmp(h[i].lowcase_key, "content-length", 14) == 0)
-            {
-                ngx_str_set(&copy->value, "0");
-                r->headers_in.content_length = copy;
-
-            } else if (h[i].key.len == 17
-                       && ngx_strncmp(h[i].lowcase_key, "transfer-encoding",
-                                      17)
-                          == 0)
-            {
-                ngx_str_set(&copy->value, "");
+            if (ngx_http_guardrail_is_content_length(copy)) {
+                length = copy;
             }
         }
     }
 
     r->headers_in.headers = list;
+    r->headers_in.content_length = length;
 
     /* in a list of one part last points into the structure */
 
     if (list.last == &list.part) {
         r->headers_in.headers.last = &r->headers_in.headers.part;
     }
+
+    return NGX_OK;
+}
+
+
+ngx_uint_t
+ngx_http_guardrail_is_content_length(ngx_table_elt_t *h)
+{
+    return h->key.len == 14
+           && ngx_strncmp(h->lowcase_key, "content-length", 14) == 0;
 }
 
 
@@ -331,7 +359,7 @@ ngx_http_guardrail_vanish_subrequest(ngx_http_request_t *r)
 
 /* what a "map" or an "if" has asked for before would be sent to backends */
 
-static void
+void
 ngx_http_guardrail_forget_variables(ngx_http_request_t *r)
 {
     ngx_uint_t                       i;

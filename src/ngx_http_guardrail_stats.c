@@ -133,6 +133,10 @@ ngx_http_guardrail_add_series(ngx_conf_t *cf, void *conf, ngx_str_t *label)
         name.len--;
     }
 
+    if (name.len == 0) {
+        ngx_str_set(&name, "(server)");
+    }
+
     if (label->len == 0) {
         label = &name;
     }
@@ -579,6 +583,31 @@ ngx_http_guardrail_exit_stats(ngx_cycle_t *cycle)
 }
 
 
+/* it belongs to where it was judged, not to its error page */
+
+ngx_http_guardrail_series_t *
+ngx_http_guardrail_find_series(ngx_http_request_t *r)
+{
+    ngx_http_guardrail_ctx_t       *ctx;
+    ngx_http_guardrail_loc_conf_t  *glcf;
+
+    if (!r->valid_location) {
+
+        /* it could not be read, and came nowhere */
+
+        return NULL;
+    }
+
+    ctx = ngx_http_guardrail_find_ctx(r);
+
+    glcf = (ctx && ctx->conf)
+           ? ctx->conf
+           : ngx_http_get_module_loc_conf(r, ngx_http_guardrail_module);
+
+    return glcf->series;
+}
+
+
 ngx_int_t
 ngx_http_guardrail_count(ngx_http_request_t *r)
 {
@@ -588,7 +617,6 @@ ngx_http_guardrail_count(ngx_http_request_t *r)
     ngx_http_guardrail_series_t     *series;
     ngx_http_guardrail_counters_t   *c;
     ngx_http_guardrail_stats_row_t  *row;
-    ngx_http_guardrail_loc_conf_t   *glcf;
     ngx_http_guardrail_main_conf_t  *gmcf;
 
     if (r != r->main) {
@@ -596,16 +624,9 @@ ngx_http_guardrail_count(ngx_http_request_t *r)
     }
 
     ctx = ngx_http_guardrail_find_ctx(r);
+    series = ngx_http_guardrail_find_series(r);
 
-    /* it belongs to where it was judged, not to its error page */
-
-    glcf = (ctx && ctx->conf)
-           ? ctx->conf
-           : ngx_http_get_module_loc_conf(r, ngx_http_guardrail_module);
-
-    series = glcf->series;
-
-    if (series == NULL || !r->valid_location) {
+    if (series == NULL) {
         return NGX_OK;
     }
 

@@ -124,6 +124,11 @@ void ngx_http_guardrail_exit_stats(ngx_cycle_t *cycle);
 
 ngx_int_t ngx_http_guardrail_renew_stats(ngx_cycle_t *cycle);
 
+/* of a request, NULL where nothing is guarded */
+
+ngx_http_guardrail_series_t *ngx_http_guardrail_find_series(
+    ngx_http_request_t *r);
+
 /* the log phase: the request is counted */
 
 ngx_int_t ngx_http_guardrail_count(ngx_http_request_t *r);

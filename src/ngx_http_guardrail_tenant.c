@@ -160,6 +160,16 @@ ngx_http_guardrail_compile_pattern(ngx_conf_t *cf,
     rc.err.data = errstr;
 
     if (ngx_regex_compile(&rc) != NGX_OK) {
+
+        /* what is wrong is said of the pattern as it was written */
+
+        rc.pattern = *pattern;
+        rc.err.len = NGX_MAX_CONF_ERRSTR;
+
+        if (ngx_regex_compile(&rc) == NGX_OK) {
+            ngx_str_set(&rc.err, "it cannot be bounded");
+        }
+
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "invalid pattern \"%V\" in \"guardrail_tenant\" "
                            "directive: %V", pattern, &rc.err);

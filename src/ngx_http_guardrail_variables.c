@@ -25,7 +25,9 @@ typedef enum {
     ngx_http_guardrail_var_policy,
     ngx_http_guardrail_var_memory,
     ngx_http_guardrail_var_queue_time,
-    ngx_http_guardrail_var_json_depth
+    ngx_http_guardrail_var_json_depth,
+    ngx_http_guardrail_var_label,
+    ngx_http_guardrail_var_version
 } ngx_http_guardrail_var_e;
 
 
@@ -34,6 +36,8 @@ typedef enum {
 
 
 static ngx_int_t ngx_http_guardrail_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_guardrail_text_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_uint_t ngx_http_guardrail_fmt_variable(ngx_http_request_t *r,
     guardrail_fmt_t *f, ngx_http_guardrail_ctx_t *ctx, uintptr_t var);
@@ -117,6 +121,14 @@ static ngx_http_variable_t  ngx_http_guardrail_vars[] = {
       ngx_http_guardrail_variable, ngx_http_guardrail_var_queue_time,
       NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
+    { ngx_string("guardrail_label"), NULL,
+      ngx_http_guardrail_text_variable, ngx_http_guardrail_var_label,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("guardrail_version"), NULL,
+      ngx_http_guardrail_text_variable, ngx_http_guardrail_var_version,
+      0, 0 },
+
     ngx_http_null_variable
 };
 
@@ -171,6 +183,40 @@ ngx_http_guardrail_variable(ngx_http_request_t *r,
     v->len = (unsigned) len & 0xfffffff;
     v->valid = 1;
     v->no_cacheable = 1;
+    v->not_found = 0;
+
+    return NGX_OK;
+}
+
+
+/* what the configuration knows: nothing to copy */
+
+static ngx_int_t
+ngx_http_guardrail_text_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_str_t                     *s;
+    ngx_http_guardrail_series_t   *series;
+
+    static ngx_str_t  version = ngx_string(NGX_HTTP_GUARDRAIL_VERSION);
+
+    s = &version;
+
+    if (data == ngx_http_guardrail_var_label) {
+        series = ngx_http_guardrail_find_series(r->main);
+
+        if (series == NULL) {
+            v->not_found = 1;
+            return NGX_OK;
+        }
+
+        s = &series->label;
+    }
+
+    v->data = s->data;
+    v->len = (unsigned) s->len & 0xfffffff;
+    v->valid = 1;
+    v->no_cacheable = (data == ngx_http_guardrail_var_label);
     v->not_found = 0;
 
     return NGX_OK;
@@ -336,6 +382,13 @@ ngx_http_guardrail_fmt_measure(guardrail_fmt_t *f,
         return 1;
 
     case ngx_http_guardrail_var_encoding:
+
+        if (ctx->decode && ctx->decode->done) {
+            guardrail_fmt_text(f,
+                            guardrail_codec_get(ctx->decode->coding)->name);
+            return 1;
+        }
+
         return ngx_http_guardrail_fmt_encoding(f, &ctx->head);
 
     case ngx_http_guardrail_var_body_bytes:

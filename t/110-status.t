@@ -34,12 +34,14 @@ HTTP
         guardrail_max_record_size 500;
         guardrail_max_memory 10m;
         guardrail_json depth=4;
+        add_header X-Label $guardrail_label;
         error_page 413 = @sorry;
         proxy_pass http://%%BACKEND%%;
     }
 
     location @sorry {
         guardrail_label sorry;
+        add_header X-Label $guardrail_label always;
         return 413 sorry;
     }
 
@@ -70,6 +72,7 @@ HTTP
 
     location /unguarded {
         guardrail off;
+        add_header X-Label "$guardrail_label";
         proxy_pass http://%%BACKEND%%;
     }
 
@@ -100,9 +103,12 @@ for my $f (qw(cl chunked h2 h2-cl)) {
 is($t->post('/ingest', gzip($body x 10), encoding => 'gzip',
             type => 'application/x-ndjson')->status, 200, 'gzip');
 is($t->get('/ingest')->status, 200, 'GET');
-is($t->get('/unguarded')->status, 200, 'not guarded');
+is($t->get('/unguarded')->header('X-Label'), undef, 'not guarded');
 
-is($t->post('/ingest', 'x' x 200_000)->body, 'sorry', 'declared too large');
+my $sorry = $t->post('/ingest', 'x' x 200_000);
+
+is($sorry->body, 'sorry', 'declared too large');
+is($sorry->header('X-Label'), $name, '$guardrail_label: where it was judged');
 is($t->post('/ingest', "[]\n" x 1001, framing => 'chunked',
             type => 'application/x-ndjson')->status, 413, 'too many records');
 is($t->post('/ingest', '[[[[[]]]]]', type => 'application/json')->status,

@@ -215,7 +215,8 @@ subtest 'tenants' => sub {
     refuses("tenant \$arg_n $_", qr/"\Q${\ s|'||gr}\E"/, qr/"guardrail_tenant"/)
         for qw(secret= secret=yes secret=ON default= pattern= nope Default=a
                $arg_n);
-    refuses("tenant \$arg_n pattern=$_", qr/"\Q$_\E"/, qr/"guardrail_tenant"/)
+    refuses("tenant \$arg_n pattern=$_", qr/"\Q$_\E"/, qr/"guardrail_tenant"/,
+            qr/^(?!.*LIMIT_MATCH)/)
         for '((', '[', '(?<tenant>', '*';
     refuses("tenant \$arg_n $_ $_", qr/duplicate/, qr/"guardrail_tenant"/)
         for qw(default=a pattern=a secret=on secret=off);

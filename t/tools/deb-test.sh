@@ -43,7 +43,7 @@ build() {
     $chroot offline "$suite-deb" chown -R nobody /guardrail/build
     $chroot offline "$suite-deb" setpriv --reuid=nobody --regid=nogroup \
         --clear-groups sh -c '
-            HOME=/tmp lintian --no-tag-display-limit --info \
+            HOME=/tmp lintian --info \
                 --fail-on error,warning /guardrail/build/deb/*.changes'
 }
 

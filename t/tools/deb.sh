@@ -41,8 +41,9 @@ if [ "$version" != "$(dpkg-parsechangelog -S Version)" ]; then
             "$(dpkg-parsechangelog -S Distribution)"
         printf ' -- %s  %s\n\n' "$(dpkg-parsechangelog -S Maintainer)" \
             "$(date -R)"
-        cat "$changelog"
-    } > debian/changelog
+        cat debian/changelog
+    } > debian/changelog.new
+    mv debian/changelog.new debian/changelog
 fi
 
 dpkg-buildpackage -us -uc -b

@@ -26,6 +26,8 @@ static guardrail_rc_e guardrail_body_decoder_refused(guardrail_body_t *b,
     guardrail_rc_e rc);
 static guardrail_rc_e guardrail_body_output(guardrail_body_t *b,
     const uint8_t *p, size_t len);
+static guardrail_rc_e guardrail_body_hand_out(guardrail_body_t *b,
+    const uint8_t *p, size_t len);
 static guardrail_rc_e guardrail_body_ratio(guardrail_body_t *b,
     uint64_t input);
 
@@ -56,6 +58,14 @@ guardrail_body_init(guardrail_body_t *b, const guardrail_body_limits_t *limits,
         b->error = "the content coding is not built in";
         (void) guardrail_body_refuse(b, GUARDRAIL_INTERNAL, 0, 0);
     }
+}
+
+
+void
+guardrail_body_decoded_before(guardrail_body_t *b, uint64_t wire)
+{
+    b->wire = wire;
+    b->wire_known = 1;
 }
 
 
@@ -97,10 +107,10 @@ guardrail_body_identity(guardrail_body_t *b, const uint8_t *p, size_t len,
     uint64_t        most;
     guardrail_rc_e  rc;
 
-    most = b->limits.max_body < b->limits.max_decoded
+    most = (!b->wire_known && b->limits.max_body < b->limits.max_decoded)
            ? b->limits.max_body : b->limits.max_decoded;
 
-    n = (len > most - b->wire) ? (size_t) (most - b->wire) : len;
+    n = (len > most - b->decoded) ? (size_t) (most - b->decoded) : len;
 
     rc = guardrail_body_pass(b, p, n, used);
 
@@ -111,8 +121,14 @@ guardrail_body_identity(guardrail_body_t *b, const uint8_t *p, size_t len,
     /* the byte that is one too many */
 
     *used += 1;
-    b->wire++;
-    b->decoded = b->wire;
+    b->decoded++;
+
+    if (b->wire_known) {
+        return guardrail_body_refuse(b, GUARDRAIL_MAX_DECODED, most,
+                                     b->decoded);
+    }
+
+    b->wire = b->decoded;
 
     if (most == b->limits.max_body) {
         return guardrail_body_refuse(b, GUARDRAIL_MAX_BODY, most, b->wire);
@@ -187,6 +203,10 @@ guardrail_body_coded(guardrail_body_t *b, const uint8_t *p, size_t len,
         *budget -= (int64_t) (given + taken * b->codec->weight + io.ahead);
 
         rc = guardrail_body_output(b, scratch, given);
+
+        if (rc == GUARDRAIL_OK && b->sink && given) {
+            rc = guardrail_body_hand_out(b, scratch, given);
+        }
 
         if (rc != GUARDRAIL_OK) {
             return rc;
@@ -308,6 +328,23 @@ guardrail_body_output(guardrail_body_t *b, const uint8_t *p, size_t len)
 
     return guardrail_body_ratio(b, slices * GUARDRAIL_BODY_SLICE
                                    - info->member_overhead);
+}
+
+
+static guardrail_rc_e
+guardrail_body_hand_out(guardrail_body_t *b, const uint8_t *p, size_t len)
+{
+    guardrail_rc_e  rc;
+
+    rc = b->sink->take(b->sink->opaque, p, len);
+
+    if (rc == GUARDRAIL_OK) {
+        return rc;
+    }
+
+    b->error = "the decoded body cannot be stored";
+
+    return guardrail_body_refuse(b, rc, 0, 0);
 }
 
 

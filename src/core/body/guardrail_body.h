@@ -99,6 +99,18 @@ typedef struct {
 
 
 /*
+ * Who wants the decoded bytes of a coded body: take is given what was judged
+ * and stays within the limits, in order, each byte once, before the call that
+ * judged it returns.  GUARDRAIL_OK, or a refusal, which becomes the body's.
+ */
+
+typedef struct {
+    guardrail_rc_e  (*take)(void *opaque, const uint8_t *p, size_t len);
+    void             *opaque;
+} guardrail_body_sink_t;
+
+
+/*
  * The state.  Read wire, decoded, nd.records, nd.largest, format; after a
  * refusal limit, observed (divided by observed_input where that is not 0),
  * unit and error too.  The counters stand at the byte that was refused.  Of
@@ -120,9 +132,10 @@ typedef struct {
     guardrail_rc_e              rc;
     guardrail_format_e          format;
 
-    /* set after guardrail_body_init(), or left NULL; lives as long */
+    /* set after guardrail_body_init(), or left NULL; live as long */
 
     const guardrail_body_meter_t  *meter;
+    const guardrail_body_sink_t   *sink;
 
     /* private */
 
@@ -137,6 +150,7 @@ typedef struct {
     unsigned                    pending:1;      /* the decoder may have more */
     unsigned                    finished:1;
     unsigned                    closed:1;
+    unsigned                    wire_known:1;   /* it does not grow */
     unsigned                    sniffed:3;      /* bytes of a BOM */
     unsigned                    first:8;        /* the body's first byte */
     uint64_t                    memory_bound;   /* decoded bytes */
@@ -189,6 +203,14 @@ uint64_t guardrail_body_estimate(const guardrail_body_t *b);
 GUARDRAIL_HOT void guardrail_body_init(guardrail_body_t *b,
     const guardrail_body_limits_t *limits, const guardrail_ndjson_ops_t *ops,
     const guardrail_alloc_t *alloc);
+
+/*
+ * What will be fed to an identity body was decoded before: wire bytes that
+ * another one took in.  They stay what they are, and max_body is not judged.
+ * To be called after init.
+ */
+
+void guardrail_body_decoded_before(guardrail_body_t *b, uint64_t wire);
 
 /*
  * Feeds one piece.  scratch is GUARDRAIL_BODY_QUANTUM bytes, shared by all

@@ -47,7 +47,7 @@ guardrail_body_pass(guardrail_body_t *b, const uint8_t *p, size_t len,
         *used += part;
         b->decoded += part;
 
-        if (b->codec == NULL) {
+        if (b->codec == NULL && !b->wire_known) {
             b->wire = b->decoded;
         }
 

@@ -52,6 +52,18 @@ void guardrail_level_add(guardrail_zone_t *z, guardrail_level_t *l,
 void guardrail_level_subtract(guardrail_zone_t *z, guardrail_level_t *l,
     uint32_t unit, uint64_t amount);
 
+/*
+ * Lists of waiters, i is an index + 1: at the end, before the first that came
+ * later (those who came back are near the front), out of it.
+ */
+
+void guardrail_list_append(guardrail_zone_t *z, guardrail_list_t *list,
+    uint32_t i);
+void guardrail_list_insert(guardrail_zone_t *z, guardrail_list_t *list,
+    uint32_t i);
+void guardrail_list_remove(guardrail_zone_t *z, guardrail_list_t *list,
+    uint32_t i);
+
 /* the first in line who is there, or NULL */
 
 guardrail_waiter_t *guardrail_queue_first(const guardrail_zone_t *z,
