@@ -385,7 +385,8 @@ function usage(label) {
 
 
 function guards(location) {
-  const modes = new Set(list(location.limits).map((l) => String(l.guardrail)));
+  const modes = new Set(list(location.limits).map(
+    (l) => String(l.guardrail ?? NONE)));
 
   return [...modes].join(', ') || NONE;
 }
