@@ -6,9 +6,10 @@
 #
 #     t/tools/bench.sh [--quick] [GROUP...]
 #
-# Groups: posts uploads bombs fairness scan quota quotas.  Without --quick it
-# takes under seven minutes, with it under two.  TEST_NGINX and TEST_MODULE as
-# in the tests.  What the figures mean is in docs/performance.md.
+# Groups: posts uploads content bombs fairness scan quota quotas.  Without
+# --quick it takes some ten minutes, with it under three.  TEST_NGINX and
+# TEST_MODULE as in the tests.  What the figures mean is in
+# docs/performance.md.
 
 set -eu
 
@@ -52,6 +53,9 @@ bomb() {
 
 make_once body.ndjson t/bench/body.pl 100000000
 make_once body.ndjson.gz gzip -6nc $out/body.ndjson
+make_once body.ndjson.br brotli -q 4 -c $out/body.ndjson
+make_once body.ndjson.zst zstd -q -3 -c $out/body.ndjson
+make_once body.csv t/bench/body.pl 100000000 csv
 make_once bomb.gz bomb
 make_once 64k.ndjson t/bench/body.pl 65536
 make_once 1k.json t/bench/body.pl 1024 json
