@@ -31,7 +31,13 @@ compile posts t/bench/posts.c
 compile inflate t/bench/inflate.c -lz
 compile ndjson t/bench/ndjson.c src/core/*/*.c -lz
 compile csv t/bench/csv.c src/core/records/*.c
-compile json -DHAVE_YAJL=1 t/bench/json.c src/core/*/*.c -lz -lyajl
+
+# C++ is for simdjson only
+
+g++ -std=c++17 -O2 -g -Wall -Wextra -c -o $out/simdjson.o t/bench/simdjson.cpp
+
+compile json -DHAVE_YAJL=1 -DHAVE_SIMDJSON=1 t/bench/json.c $out/simdjson.o \
+    src/core/*/*.c -lz -lyajl -lsimdjson -lstdc++
 compile quota t/bench/quota.c src/core/quota/*.c
 compile zone t/bench/zone.c src/core/quota/*.c
 
