@@ -295,7 +295,10 @@ sub arguments {
 
         refuses(conf("$name;"), "$name without a value", $re)
             unless $only_location{$name};
-        refuses(conf("$name $many;"), "$name $many", $re) if $many;
+        my $context = $only_location{$name} ? 'location' : 'http';
+
+        refuses(in_context($context, "$name $many;"), "$name $many", $re)
+            if $many;
     }
 }
 
