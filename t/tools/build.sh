@@ -10,8 +10,9 @@
 # the arguments in NGINX_CONF_FLAGS= or those the tree was configured with.
 #
 #   release  build/ngx_http_guardrail_module.so
-#   asan     AddressSanitizer, its runtime to be preloaded (see test.sh)
-#   ubsan    undefined behaviour traps, no runtime needed
+#   asan     AddressSanitizer, its runtime to be preloaded (see test.sh), and
+#            undefined behaviour traps
+#   ubsan    undefined behaviour traps alone, no runtime needed
 #   gcov     counts lines
 #   points   a process can be told to die inside a section of a zone
 #   locks    aborts where a rule of the zones' locks is broken; x86-64 only
@@ -46,7 +47,8 @@ clang)
     ;;
 
 asan)
-    opt="-g -O1 -fno-omit-frame-pointer -fsanitize=address"
+    opt="-g -O1 -fno-omit-frame-pointer -fsanitize=address,undefined"
+    opt="$opt -fsanitize-undefined-trap-on-error"
     ld="-fsanitize=address"
     ;;
 
