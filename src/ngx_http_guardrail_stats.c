@@ -68,6 +68,8 @@ static ngx_int_t ngx_http_guardrail_find_rows(
     ngx_http_guardrail_stats_t *stats);
 static void ngx_http_guardrail_copy_stats(ngx_http_guardrail_stats_t *stats,
     ngx_http_guardrail_stats_t *old);
+static ngx_uint_t ngx_http_guardrail_has_gone(
+    ngx_http_guardrail_stats_t *stats);
 static void ngx_http_guardrail_count_body(ngx_http_guardrail_counters_t *c,
     ngx_http_guardrail_ctx_t *ctx);
 static void ngx_http_guardrail_count_value(ngx_http_guardrail_counters_t *c,
@@ -83,6 +85,13 @@ static ngx_http_guardrail_gauges_t  ngx_http_guardrail_no_gauges;
 
 ngx_http_guardrail_gauges_t  *ngx_http_guardrail_gauges =
     &ngx_http_guardrail_no_gauges;
+
+/*
+ * What is mapped.  A single process that has taken a new configuration may
+ * serve requests of the one before, whose memory nginx has unmapped.
+ */
+
+static ngx_http_guardrail_stats_head_t  *ngx_http_guardrail_mapped;
 
 
 const char *
@@ -506,6 +515,7 @@ ngx_http_guardrail_init_stats(ngx_cycle_t *cycle)
     ngx_http_guardrail_main_conf_t  *gmcf;
 
     ngx_http_guardrail_gauges = &ngx_http_guardrail_no_gauges;
+    ngx_http_guardrail_mapped = NULL;
 
     gmcf = ngx_http_cycle_get_module_main_conf(cycle,
                                                ngx_http_guardrail_module);
@@ -516,6 +526,8 @@ ngx_http_guardrail_init_stats(ngx_cycle_t *cycle)
     {
         return NGX_OK;
     }
+
+    ngx_http_guardrail_mapped = gmcf->stats->head;
 
     claim = (uint64_t) ngx_pid | NGX_HTTP_GUARDRAIL_STATS_CLAIMED;
 
@@ -559,13 +571,22 @@ ngx_http_guardrail_init_stats(ngx_cycle_t *cycle)
 ngx_int_t
 ngx_http_guardrail_renew_stats(ngx_cycle_t *cycle)
 {
+    ngx_http_guardrail_gauges_t  was;
+
     if (ngx_http_guardrail_gauges == &ngx_http_guardrail_no_gauges) {
         return NGX_OK;
     }
 
-    /* the memory of before may go away */
+    /* the memory of before may go away, its requests go on */
 
-    return ngx_http_guardrail_init_stats(cycle);
+    was = *ngx_http_guardrail_gauges;
+
+    (void) ngx_http_guardrail_init_stats(cycle);
+
+    ngx_http_guardrail_gauges->in_flight = was.in_flight;
+    ngx_http_guardrail_gauges->decoders = was.decoders;
+
+    return NGX_OK;
 }
 
 
@@ -580,6 +601,14 @@ ngx_http_guardrail_exit_stats(ngx_cycle_t *cycle)
         ngx_http_guardrail_gauges = &ngx_http_guardrail_no_gauges;
         __atomic_store_n(&g->owner, 0, __ATOMIC_RELEASE);
     }
+}
+
+
+static ngx_uint_t
+ngx_http_guardrail_has_gone(ngx_http_guardrail_stats_t *stats)
+{
+    return ngx_process == NGX_PROCESS_SINGLE
+           && stats->head != ngx_http_guardrail_mapped;
 }
 
 
@@ -633,6 +662,11 @@ ngx_http_guardrail_count(ngx_http_request_t *r)
     gmcf = ngx_http_get_module_main_conf(r, ngx_http_guardrail_module);
 
     stats = gmcf->stats;
+
+    if (ngx_http_guardrail_has_gone(stats)) {
+        return NGX_OK;
+    }
+
     row = &stats->rows[series->row];
 
     slot = (ngx_process == NGX_PROCESS_SINGLE) ? 0 : ngx_worker;
@@ -731,6 +765,10 @@ ngx_http_guardrail_sum_counters(ngx_http_guardrail_stats_t *stats,
 
     ngx_memzero(sum, offsetof(ngx_http_guardrail_counters_t, histograms));
 
+    if (ngx_http_guardrail_has_gone(stats)) {
+        return 0;
+    }
+
     for (some = 0, slot = 0; slot < NGX_HTTP_GUARDRAIL_STATS_SLOTS; slot++) {
 
         if (!stats->rows[series->row].used[slot]) {
@@ -768,6 +806,10 @@ ngx_http_guardrail_sum_histogram(ngx_http_guardrail_stats_t *stats,
 
     ngx_memzero(sum, sizeof(guardrail_histogram_t));
 
+    if (ngx_http_guardrail_has_gone(stats)) {
+        return 0;
+    }
+
     for (some = 0, slot = 0; slot < NGX_HTTP_GUARDRAIL_STATS_SLOTS; slot++) {
 
         if (!stats->rows[series->row].used[slot]) {
@@ -796,6 +838,10 @@ ngx_http_guardrail_sum_gauges(ngx_http_guardrail_stats_t *stats,
 
     ngx_memzero(sum, sizeof(ngx_http_guardrail_gauges_t));
 
+    if (ngx_http_guardrail_has_gone(stats)) {
+        return;
+    }
+
     for (i = 0; i < NGX_HTTP_GUARDRAIL_STATS_PROCESSES; i++) {
         g = &stats->head->gauges[i];
 
@@ -818,5 +864,6 @@ ngx_http_guardrail_sum_gauges(ngx_http_guardrail_stats_t *stats,
 time_t
 ngx_http_guardrail_stats_since(ngx_http_guardrail_stats_t *stats)
 {
-    return (time_t) stats->head->start;
+    return ngx_http_guardrail_has_gone(stats) ? ngx_time()
+                                              : (time_t) stats->head->start;
 }
