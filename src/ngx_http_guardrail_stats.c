@@ -19,6 +19,8 @@
 
 #define NGX_HTTP_GUARDRAIL_STATS_ROWS     16    /* at least */
 
+#define NGX_HTTP_GUARDRAIL_STATS_PAGES    64    /* sizes are multiples of */
+
 /* a process that is not yet done with taking its gauges over */
 
 #define NGX_HTTP_GUARDRAIL_STATS_CLAIMED  ((uint64_t) 1 << 63)
@@ -48,6 +50,7 @@ struct ngx_http_guardrail_stats_s {
     ngx_shm_zone_t                   *shm_zone;
     ngx_http_guardrail_main_conf_t   *gmcf;
     uint32_t                          capacity;     /* rows */
+    uint32_t                          slots;        /* by the capacity */
 
     ngx_http_guardrail_stats_head_t  *head;
     ngx_http_guardrail_stats_row_t   *rows;
@@ -58,7 +61,9 @@ struct ngx_http_guardrail_stats_s {
 static ngx_http_guardrail_stats_t *ngx_http_guardrail_old_stats(void);
 static uint32_t ngx_http_guardrail_stats_capacity(
     ngx_http_guardrail_main_conf_t *gmcf, ngx_http_guardrail_stats_t *old);
-static size_t ngx_http_guardrail_stats_size(uint32_t capacity);
+static uint32_t ngx_http_guardrail_stats_slots(uint32_t capacity);
+static size_t ngx_http_guardrail_stats_size(uint32_t capacity,
+    uint32_t slots);
 static ngx_int_t ngx_http_guardrail_make_stats(ngx_shm_zone_t *shm_zone,
     void *data);
 static ngx_uint_t ngx_http_guardrail_find_row(
@@ -222,10 +227,12 @@ ngx_http_guardrail_add_stats(ngx_conf_t *cf)
     stats->gmcf = gmcf;
     stats->capacity = ngx_http_guardrail_stats_capacity(gmcf,
                                             ngx_http_guardrail_old_stats());
+    stats->slots = ngx_http_guardrail_stats_slots(stats->capacity);
 
     stats->shm_zone = ngx_shared_memory_add(cf,
                                &ngx_http_guardrail_stats_name,
-                               ngx_http_guardrail_stats_size(stats->capacity),
+                               ngx_http_guardrail_stats_size(stats->capacity,
+                                                             stats->slots),
                                &ngx_http_guardrail_stats_name);
     if (stats->shm_zone == NULL) {
         return NGX_ERROR;
@@ -310,22 +317,42 @@ ngx_http_guardrail_stats_capacity(ngx_http_guardrail_main_conf_t *gmcf,
 }
 
 
-/* a slab pool begins it, and describes each page in 32 bytes at most */
+static uint32_t
+ngx_http_guardrail_stats_slots(uint32_t capacity)
+{
+    uint32_t  slots;
+
+    slots = NGX_HTTP_GUARDRAIL_STATS_MANY / capacity;
+    slots = ngx_min(slots, NGX_HTTP_GUARDRAIL_STATS_SLOTS);
+
+    return ngx_max(slots, 1);
+}
+
+
+/*
+ * A slab pool begins it, and describes each page in 32 bytes at most.  nginx
+ * takes memory of the same size for the same one, and as many rows may be
+ * few with many slots: so sizes are rounded to 64 pages, and the pages beyond
+ * tell the capacity.
+ */
 
 static size_t
-ngx_http_guardrail_stats_size(uint32_t capacity)
+ngx_http_guardrail_stats_size(uint32_t capacity, uint32_t slots)
 {
-    size_t  size;
+    size_t      size;
+    ngx_uint_t  pages;
 
     size = sizeof(ngx_http_guardrail_stats_head_t)
            + capacity * sizeof(ngx_http_guardrail_stats_row_t)
-           + (size_t) capacity * NGX_HTTP_GUARDRAIL_STATS_SLOTS
+           + (size_t) capacity * slots
              * sizeof(ngx_http_guardrail_counters_t);
 
-    size += size / 64;
+    size += size / 64 + 8 * ngx_pagesize;
 
-    return ngx_align(size, ngx_pagesize)
-           + (8 + NGX_HTTP_GUARDRAIL_STATS_VERSION) * ngx_pagesize;
+    for (pages = 1; capacity >>= 1; pages++) { /* void */ }
+
+    return ngx_align(size, NGX_HTTP_GUARDRAIL_STATS_PAGES * ngx_pagesize)
+           + pages * ngx_pagesize;
 }
 
 
@@ -375,7 +402,7 @@ ngx_http_guardrail_make_stats(ngx_shm_zone_t *shm_zone, void *data)
     p += stats->capacity * sizeof(ngx_http_guardrail_stats_row_t);
 
     stats->counters = (ngx_http_guardrail_counters_t *) (void *) p;
-    p += (size_t) stats->capacity * NGX_HTTP_GUARDRAIL_STATS_SLOTS
+    p += (size_t) stats->capacity * stats->slots
          * sizeof(ngx_http_guardrail_counters_t);
 
     if ((size_t) (p - (u_char *) stats->head) > size) {
@@ -670,7 +697,7 @@ ngx_http_guardrail_count(ngx_http_request_t *r)
     row = &stats->rows[series->row];
 
     slot = (ngx_process == NGX_PROCESS_SINGLE) ? 0 : ngx_worker;
-    slot %= NGX_HTTP_GUARDRAIL_STATS_SLOTS;
+    slot %= stats->slots;
 
     if (!row->used[slot]) {
         row->used[slot] = 1;
@@ -769,7 +796,7 @@ ngx_http_guardrail_sum_counters(ngx_http_guardrail_stats_t *stats,
         return 0;
     }
 
-    for (some = 0, slot = 0; slot < NGX_HTTP_GUARDRAIL_STATS_SLOTS; slot++) {
+    for (some = 0, slot = 0; slot < stats->slots; slot++) {
 
         if (!stats->rows[series->row].used[slot]) {
             continue;
@@ -810,7 +837,7 @@ ngx_http_guardrail_sum_histogram(ngx_http_guardrail_stats_t *stats,
         return 0;
     }
 
-    for (some = 0, slot = 0; slot < NGX_HTTP_GUARDRAIL_STATS_SLOTS; slot++) {
+    for (some = 0, slot = 0; slot < stats->slots; slot++) {
 
         if (!stats->rows[series->row].used[slot]) {
             continue;
