@@ -60,7 +60,9 @@ ngx_http_guardrail_init(ngx_conf_t *cf)
         return NGX_ERROR;
     }
 
-    ngx_http_guardrail_check_pages(cf);
+    if (ngx_http_guardrail_check_pages(cf) != NGX_OK) {
+        return NGX_ERROR;
+    }
 
     cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
 

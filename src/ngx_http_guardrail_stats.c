@@ -753,14 +753,20 @@ ngx_http_guardrail_count_body(ngx_http_guardrail_counters_t *c,
                      / b->wire);
     }
 
-    if (guardrail_body_has_records(b)) {
+    /* zeros of bodies nobody has looked into would suggest limits of nothing */
+
+    if (guardrail_body_has_records(b)
+        && b->format != GUARDRAIL_FORMAT_NONE)
+    {
         ngx_http_guardrail_count_value(c, ngx_http_guardrail_stat_records,
                                        guardrail_body_record_count(b));
         ngx_http_guardrail_count_value(c, ngx_http_guardrail_stat_largest,
                                        guardrail_body_largest_record(b));
     }
 
-    if (guardrail_body_has_estimate(b)) {
+    if (guardrail_body_has_estimate(b)
+        && (b->limits.max_memory != GUARDRAIL_NO_LIMIT || b->limits.estimate))
+    {
         ngx_http_guardrail_count_value(c, ngx_http_guardrail_stat_memory,
                                        guardrail_body_estimate(b));
     }

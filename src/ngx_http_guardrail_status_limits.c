@@ -261,6 +261,7 @@ ngx_http_guardrail_write_suggestion(ngx_http_guardrail_out_t *out,
 {
     char                            buf[GUARDRAIL_FMT_NUMBER + 1];
     uint64_t                        value, p999, scale;
+    ngx_uint_t                      i;
     guardrail_fmt_t                 f;
     guardrail_body_limits_t         limits;
     ngx_http_guardrail_where_t     *where;
@@ -268,7 +269,14 @@ ngx_http_guardrail_write_suggestion(ngx_http_guardrail_out_t *out,
     ngx_http_guardrail_loc_conf_t  *glcf;
 
     where = series->confs.elts;
-    glcf = where[0].conf;
+
+    /* a label of a server is that of its locations, whose limits count */
+
+    for (i = 0; i < series->confs.nelts - 1 && where[i].server; i++) {
+        /* void */
+    }
+
+    glcf = where[i].conf;
 
     v = (ngx_http_guardrail_value_t *) (void *) ((u_char *) glcf + s->offset);
 
