@@ -192,6 +192,15 @@ ngx_http_guardrail_add_series(ngx_conf_t *cf, void *conf, ngx_str_t *label)
         *series = s;
     }
 
+    glcf->series = s;
+
+    if (clcf->noname && s->confs.nelts) {
+
+        /* an "if", or limit_except: it has all of its location's */
+
+        return NGX_OK;
+    }
+
     where = ngx_array_push(&s->confs);
     if (where == NULL) {
         return NGX_ERROR;
@@ -200,8 +209,6 @@ ngx_http_guardrail_add_series(ngx_conf_t *cf, void *conf, ngx_str_t *label)
     where->name = name;
     where->server = (clcf->name.len == 0);
     where->conf = conf;
-
-    glcf->series = s;
 
     return NGX_OK;
 }

@@ -42,6 +42,14 @@ $t->start(server => <<'SERVER');
         guardrail_label memory;
         guardrail_max_memory 1m;
         proxy_pass http://%%BACKEND%%;
+
+        if ($arg_x) {
+            set $y 1;
+        }
+
+        limit_except GET POST {
+            deny all;
+        }
     }
 
     location = /status {
@@ -80,6 +88,11 @@ ok(!$s->{guardrail_max_memory}, 'nobody asks for memory');
 $t->post('/memory', 'x' x 3000, type => 'application/octet-stream');
 is(suggested('memory')->{guardrail_max_memory}{value}, 6144,
    'where somebody does, that of any body');
+
+is($t->post('/memory?x=1', 'x')->status, 200, 'within an "if"');
+is(location($t, 'memory')->{requests}{pass}, 2, 'is counted there');
+is_deeply([map { $_->{in} } @{location($t, 'memory')->{limits}}],
+          ['localhost /memory'], 'which is one location');
 
 is($t->get('/status?x=1&format=json')->status, 200, 'a page with an "if"');
 is(location($t, 'page'), undef, 'is no guarded location');
