@@ -368,8 +368,10 @@ ngx_http_guardrail_quality(u_char *p, u_char *last)
             return 1000;
         }
 
-        for (end = p; end < last && *end != ';' && *end != ' '; end++) {
-            /* void */
+        for (end = p; end < last; end++) {
+            if (*end == ';' || *end == ' ' || *end == '\t') {
+                break;
+            }
         }
 
         if (end - p >= 3 && (p[0] == 'q' || p[0] == 'Q') && p[1] == '=') {
