@@ -9,6 +9,11 @@
 #include "ngx_http_guardrail_status.h"
 
 
+/* what is suggested of a ratio that deflate can still exceed */
+
+#define NGX_HTTP_GUARDRAIL_MOST_RATIO  1000
+
+
 /* a limit for which the histograms can tell a better one */
 
 typedef struct {
@@ -288,6 +293,17 @@ ngx_http_guardrail_write_suggestion(ngx_http_guardrail_out_t *out,
 
     value = s->size ? guardrail_suggest_size(p999)
                     : guardrail_suggest_number((p999 + scale - 1) / scale);
+
+    /* deflate cannot exceed it: nginx -t would warn of a limit above */
+
+    if (s->stat == ngx_http_guardrail_stat_ratio
+        && value >= NGX_HTTP_GUARDRAIL_MAX_DEFLATE_RATIO
+        && (glcf->encodings & ~(ngx_uint_t) (GUARDRAIL_CODING_GZIP
+                                             |GUARDRAIL_CODING_DEFLATE))
+           == 0)
+    {
+        value = NGX_HTTP_GUARDRAIL_MOST_RATIO;
+    }
 
     ngx_http_guardrail_json_open(out, "{");
     ngx_http_guardrail_json_text(out, "directive", s->directive);

@@ -38,6 +38,19 @@ $t->start(server => <<'SERVER');
         proxy_pass http://%%BACKEND%%;
     }
 
+    location /gzip {
+        guardrail_label gzip;
+        guardrail_max_ratio off;
+        proxy_pass http://%%BACKEND%%;
+    }
+
+    location /br {
+        guardrail_label br;
+        guardrail_max_ratio off;
+        guardrail_encodings gzip br;
+        proxy_pass http://%%BACKEND%%;
+    }
+
     location /memory {
         guardrail_label memory;
         guardrail_max_memory 1m;
@@ -93,6 +106,16 @@ is($t->post('/memory?x=1', 'x')->status, 200, 'within an "if"');
 is(location($t, 'memory')->{requests}{pass}, 2, 'is counted there');
 is_deeply([map { $_->{in} } @{location($t, 'memory')->{limits}}],
           ['localhost /memory'], 'which is one location');
+
+# a ratio that deflate can have
+
+for (qw(gzip br)) {
+    is($t->post("/$_", gzip_zeros(1_000_000), encoding => 'gzip')->status,
+       200, "zeros to $_");
+}
+
+is(suggested('gzip')->{guardrail_max_ratio}{value}, 1000, 'of gzip alone');
+is(suggested('br')->{guardrail_max_ratio}{value}, 2000, 'and of others');
 
 is($t->get('/status?x=1&format=json')->status, 200, 'a page with an "if"');
 is(location($t, 'page'), undef, 'is no guarded location');
