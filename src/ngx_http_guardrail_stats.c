@@ -113,8 +113,10 @@ ngx_http_guardrail_verdict_name(ngx_uint_t verdict)
 ngx_int_t
 ngx_http_guardrail_add_series(ngx_conf_t *cf, void *conf, ngx_str_t *label)
 {
+    char                             *text;
     ngx_str_t                         name;
     ngx_uint_t                        i;
+    guardrail_fmt_t                   f;
     ngx_http_core_loc_conf_t         *clcf;
     ngx_http_core_srv_conf_t         *cscf;
     ngx_http_guardrail_where_t       *where;
@@ -154,6 +156,19 @@ ngx_http_guardrail_add_series(ngx_conf_t *cf, void *conf, ngx_str_t *label)
     if (label->len == 0) {
         label = &name;
     }
+
+    /* as text: two series of one name are an error for who scrapes them */
+
+    text = ngx_pnalloc(cf->pool, 3 * label->len);
+    if (text == NULL) {
+        return NGX_ERROR;
+    }
+
+    guardrail_fmt_init(&f, text, 3 * label->len);
+    guardrail_fmt_name(&f, (char *) label->data, label->len);
+
+    label->data = (u_char *) text;
+    label->len = (size_t) (f.pos - text);
 
     series = gmcf->series.elts;
     s = NULL;

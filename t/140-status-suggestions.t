@@ -28,6 +28,9 @@ for my $other ('proxy_pass http://%%BACKEND%%;', 'fastcgi_pass %%BACKEND%%;') {
     }
 }
 
+$t->define(AE => "\xe4");
+$t->define(OE => "\xf6");
+
 $t->start(server => <<'SERVER');
     guardrail on;
     guardrail_label api;
@@ -63,6 +66,16 @@ $t->start(server => <<'SERVER');
         limit_except GET POST {
             deny all;
         }
+    }
+
+    location /ae {
+        guardrail_label %%AE%%;
+        return 204;
+    }
+
+    location /oe {
+        guardrail_label %%OE%%;
+        return 204;
     }
 
     location = /status {
@@ -116,6 +129,13 @@ for (qw(gzip br)) {
 
 is(suggested('gzip')->{guardrail_max_ratio}{value}, 1000, 'of gzip alone');
 is(suggested('br')->{guardrail_max_ratio}{value}, 2000, 'and of others');
+
+# labels that are no UTF-8 stay two
+
+is($t->get("/$_")->status, 204, $_) for qw(ae oe);
+is_deeply([grep { /%/ } sort map { $_->{location} } @{status($t)->{locations}}],
+          ['%E4', '%F6'], 'as text');
+ok(metrics($t->get('/status?format=prometheus')->body), 'for Prometheus too');
 
 is($t->get('/status?x=1&format=json')->status, 200, 'a page with an "if"');
 is(location($t, 'page'), undef, 'is no guarded location');
