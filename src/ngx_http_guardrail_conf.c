@@ -606,6 +606,12 @@ ngx_http_guardrail_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     ngx_http_guardrail_fix_limits(conf);
 
+    /* an "if" in the location of a page, or its limit_except */
+
+    if (clcf->noname && prev->status) {
+        conf->status = 1;
+    }
+
     if (!conf->status
         && ngx_http_guardrail_add_series(cf, conf, &conf->label) != NGX_OK)
     {

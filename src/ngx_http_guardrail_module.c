@@ -60,7 +60,9 @@ ngx_http_guardrail_init(ngx_conf_t *cf)
         return NGX_ERROR;
     }
 
-    ngx_http_guardrail_check_pages(cf);
+    if (ngx_http_guardrail_check_pages(cf) != NGX_OK) {
+        return NGX_ERROR;
+    }
 
     cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
 
@@ -218,7 +220,11 @@ ngx_http_guardrail_get_ctx(ngx_http_request_t *r)
     ctx->request = r;
     ctx->last = &ctx->held;
 
-    ngx_http_guardrail_gauges->in_flight++;
+    /* its mirror, or what else it asks by the way, is no request of a client */
+
+    if (r == r->main) {
+        ngx_http_guardrail_gauges->in_flight++;
+    }
 
     /* last: a handler set earlier could run on a half-built context */
 
@@ -246,7 +252,9 @@ ngx_http_guardrail_end(void *data)
     guardrail_body_close(&ctx->body);
     ngx_http_guardrail_settle(ctx);
 
-    if (!ctx->ended && ngx_http_guardrail_gauges->in_flight) {
+    if (!ctx->ended && ctx->request == ctx->request->main
+        && ngx_http_guardrail_gauges->in_flight)
+    {
         ngx_http_guardrail_gauges->in_flight--;
     }
 

@@ -694,7 +694,7 @@ void ngx_http_guardrail_decoder_refused(ngx_http_guardrail_ctx_t *ctx,
 
 char *ngx_http_guardrail_set_status(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
-void ngx_http_guardrail_check_pages(ngx_conf_t *cf);
+ngx_int_t ngx_http_guardrail_check_pages(ngx_conf_t *cf);
 
 
 /* variables */

@@ -19,6 +19,8 @@
 
 #define NGX_HTTP_GUARDRAIL_STATS_ROWS     16    /* at least */
 
+#define NGX_HTTP_GUARDRAIL_STATS_PAGES    64    /* sizes are multiples of */
+
 /* a process that is not yet done with taking its gauges over */
 
 #define NGX_HTTP_GUARDRAIL_STATS_CLAIMED  ((uint64_t) 1 << 63)
@@ -48,6 +50,7 @@ struct ngx_http_guardrail_stats_s {
     ngx_shm_zone_t                   *shm_zone;
     ngx_http_guardrail_main_conf_t   *gmcf;
     uint32_t                          capacity;     /* rows */
+    uint32_t                          slots;        /* by the capacity */
 
     ngx_http_guardrail_stats_head_t  *head;
     ngx_http_guardrail_stats_row_t   *rows;
@@ -58,7 +61,9 @@ struct ngx_http_guardrail_stats_s {
 static ngx_http_guardrail_stats_t *ngx_http_guardrail_old_stats(void);
 static uint32_t ngx_http_guardrail_stats_capacity(
     ngx_http_guardrail_main_conf_t *gmcf, ngx_http_guardrail_stats_t *old);
-static size_t ngx_http_guardrail_stats_size(uint32_t capacity);
+static uint32_t ngx_http_guardrail_stats_slots(uint32_t capacity);
+static size_t ngx_http_guardrail_stats_size(uint32_t capacity,
+    uint32_t slots);
 static ngx_int_t ngx_http_guardrail_make_stats(ngx_shm_zone_t *shm_zone,
     void *data);
 static ngx_uint_t ngx_http_guardrail_find_row(
@@ -68,6 +73,8 @@ static ngx_int_t ngx_http_guardrail_find_rows(
     ngx_http_guardrail_stats_t *stats);
 static void ngx_http_guardrail_copy_stats(ngx_http_guardrail_stats_t *stats,
     ngx_http_guardrail_stats_t *old);
+static ngx_uint_t ngx_http_guardrail_has_gone(
+    ngx_http_guardrail_stats_t *stats);
 static void ngx_http_guardrail_count_body(ngx_http_guardrail_counters_t *c,
     ngx_http_guardrail_ctx_t *ctx);
 static void ngx_http_guardrail_count_value(ngx_http_guardrail_counters_t *c,
@@ -84,6 +91,13 @@ static ngx_http_guardrail_gauges_t  ngx_http_guardrail_no_gauges;
 ngx_http_guardrail_gauges_t  *ngx_http_guardrail_gauges =
     &ngx_http_guardrail_no_gauges;
 
+/*
+ * What is mapped.  A single process that has taken a new configuration may
+ * serve requests of the one before, whose memory nginx has unmapped.
+ */
+
+static ngx_http_guardrail_stats_head_t  *ngx_http_guardrail_mapped;
+
 
 const char *
 ngx_http_guardrail_verdict_name(ngx_uint_t verdict)
@@ -99,8 +113,10 @@ ngx_http_guardrail_verdict_name(ngx_uint_t verdict)
 ngx_int_t
 ngx_http_guardrail_add_series(ngx_conf_t *cf, void *conf, ngx_str_t *label)
 {
+    char                             *text;
     ngx_str_t                         name;
     ngx_uint_t                        i;
+    guardrail_fmt_t                   f;
     ngx_http_core_loc_conf_t         *clcf;
     ngx_http_core_srv_conf_t         *cscf;
     ngx_http_guardrail_where_t       *where;
@@ -141,6 +157,19 @@ ngx_http_guardrail_add_series(ngx_conf_t *cf, void *conf, ngx_str_t *label)
         label = &name;
     }
 
+    /* as text: two series of one name are an error for who scrapes them */
+
+    text = ngx_pnalloc(cf->pool, 3 * label->len);
+    if (text == NULL) {
+        return NGX_ERROR;
+    }
+
+    guardrail_fmt_init(&f, text, 3 * label->len);
+    guardrail_fmt_name(&f, (char *) label->data, label->len);
+
+    label->data = (u_char *) text;
+    label->len = (size_t) (f.pos - text);
+
     series = gmcf->series.elts;
     s = NULL;
 
@@ -178,6 +207,15 @@ ngx_http_guardrail_add_series(ngx_conf_t *cf, void *conf, ngx_str_t *label)
         *series = s;
     }
 
+    glcf->series = s;
+
+    if (clcf->noname && s->confs.nelts) {
+
+        /* an "if", or limit_except: it has all of its location's */
+
+        return NGX_OK;
+    }
+
     where = ngx_array_push(&s->confs);
     if (where == NULL) {
         return NGX_ERROR;
@@ -186,8 +224,6 @@ ngx_http_guardrail_add_series(ngx_conf_t *cf, void *conf, ngx_str_t *label)
     where->name = name;
     where->server = (clcf->name.len == 0);
     where->conf = conf;
-
-    glcf->series = s;
 
     return NGX_OK;
 }
@@ -213,10 +249,12 @@ ngx_http_guardrail_add_stats(ngx_conf_t *cf)
     stats->gmcf = gmcf;
     stats->capacity = ngx_http_guardrail_stats_capacity(gmcf,
                                             ngx_http_guardrail_old_stats());
+    stats->slots = ngx_http_guardrail_stats_slots(stats->capacity);
 
     stats->shm_zone = ngx_shared_memory_add(cf,
                                &ngx_http_guardrail_stats_name,
-                               ngx_http_guardrail_stats_size(stats->capacity),
+                               ngx_http_guardrail_stats_size(stats->capacity,
+                                                             stats->slots),
                                &ngx_http_guardrail_stats_name);
     if (stats->shm_zone == NULL) {
         return NGX_ERROR;
@@ -301,22 +339,42 @@ ngx_http_guardrail_stats_capacity(ngx_http_guardrail_main_conf_t *gmcf,
 }
 
 
-/* a slab pool begins it, and describes each page in 32 bytes at most */
+static uint32_t
+ngx_http_guardrail_stats_slots(uint32_t capacity)
+{
+    uint32_t  slots;
+
+    slots = NGX_HTTP_GUARDRAIL_STATS_MANY / capacity;
+    slots = ngx_min(slots, NGX_HTTP_GUARDRAIL_STATS_SLOTS);
+
+    return ngx_max(slots, 1);
+}
+
+
+/*
+ * A slab pool begins it, and describes each page in 32 bytes at most.  nginx
+ * takes memory of the same size for the same one, and as many rows may be
+ * few with many slots: so sizes are rounded to 64 pages, and the pages beyond
+ * tell the capacity.
+ */
 
 static size_t
-ngx_http_guardrail_stats_size(uint32_t capacity)
+ngx_http_guardrail_stats_size(uint32_t capacity, uint32_t slots)
 {
-    size_t  size;
+    size_t      size;
+    ngx_uint_t  pages;
 
     size = sizeof(ngx_http_guardrail_stats_head_t)
            + capacity * sizeof(ngx_http_guardrail_stats_row_t)
-           + (size_t) capacity * NGX_HTTP_GUARDRAIL_STATS_SLOTS
+           + (size_t) capacity * slots
              * sizeof(ngx_http_guardrail_counters_t);
 
-    size += size / 64;
+    size += size / 64 + 8 * ngx_pagesize;
 
-    return ngx_align(size, ngx_pagesize)
-           + (8 + NGX_HTTP_GUARDRAIL_STATS_VERSION) * ngx_pagesize;
+    for (pages = 1; capacity >>= 1; pages++) { /* void */ }
+
+    return ngx_align(size, NGX_HTTP_GUARDRAIL_STATS_PAGES * ngx_pagesize)
+           + pages * ngx_pagesize;
 }
 
 
@@ -366,7 +424,7 @@ ngx_http_guardrail_make_stats(ngx_shm_zone_t *shm_zone, void *data)
     p += stats->capacity * sizeof(ngx_http_guardrail_stats_row_t);
 
     stats->counters = (ngx_http_guardrail_counters_t *) (void *) p;
-    p += (size_t) stats->capacity * NGX_HTTP_GUARDRAIL_STATS_SLOTS
+    p += (size_t) stats->capacity * stats->slots
          * sizeof(ngx_http_guardrail_counters_t);
 
     if ((size_t) (p - (u_char *) stats->head) > size) {
@@ -506,6 +564,7 @@ ngx_http_guardrail_init_stats(ngx_cycle_t *cycle)
     ngx_http_guardrail_main_conf_t  *gmcf;
 
     ngx_http_guardrail_gauges = &ngx_http_guardrail_no_gauges;
+    ngx_http_guardrail_mapped = NULL;
 
     gmcf = ngx_http_cycle_get_module_main_conf(cycle,
                                                ngx_http_guardrail_module);
@@ -516,6 +575,8 @@ ngx_http_guardrail_init_stats(ngx_cycle_t *cycle)
     {
         return NGX_OK;
     }
+
+    ngx_http_guardrail_mapped = gmcf->stats->head;
 
     claim = (uint64_t) ngx_pid | NGX_HTTP_GUARDRAIL_STATS_CLAIMED;
 
@@ -559,13 +620,22 @@ ngx_http_guardrail_init_stats(ngx_cycle_t *cycle)
 ngx_int_t
 ngx_http_guardrail_renew_stats(ngx_cycle_t *cycle)
 {
+    ngx_http_guardrail_gauges_t  was;
+
     if (ngx_http_guardrail_gauges == &ngx_http_guardrail_no_gauges) {
         return NGX_OK;
     }
 
-    /* the memory of before may go away */
+    /* the memory of before may go away, its requests go on */
 
-    return ngx_http_guardrail_init_stats(cycle);
+    was = *ngx_http_guardrail_gauges;
+
+    (void) ngx_http_guardrail_init_stats(cycle);
+
+    ngx_http_guardrail_gauges->in_flight = was.in_flight;
+    ngx_http_guardrail_gauges->decoders = was.decoders;
+
+    return NGX_OK;
 }
 
 
@@ -580,6 +650,14 @@ ngx_http_guardrail_exit_stats(ngx_cycle_t *cycle)
         ngx_http_guardrail_gauges = &ngx_http_guardrail_no_gauges;
         __atomic_store_n(&g->owner, 0, __ATOMIC_RELEASE);
     }
+}
+
+
+static ngx_uint_t
+ngx_http_guardrail_has_gone(ngx_http_guardrail_stats_t *stats)
+{
+    return ngx_process == NGX_PROCESS_SINGLE
+           && stats->head != ngx_http_guardrail_mapped;
 }
 
 
@@ -633,10 +711,15 @@ ngx_http_guardrail_count(ngx_http_request_t *r)
     gmcf = ngx_http_get_module_main_conf(r, ngx_http_guardrail_module);
 
     stats = gmcf->stats;
+
+    if (ngx_http_guardrail_has_gone(stats)) {
+        return NGX_OK;
+    }
+
     row = &stats->rows[series->row];
 
     slot = (ngx_process == NGX_PROCESS_SINGLE) ? 0 : ngx_worker;
-    slot %= NGX_HTTP_GUARDRAIL_STATS_SLOTS;
+    slot %= stats->slots;
 
     if (!row->used[slot]) {
         row->used[slot] = 1;
@@ -692,14 +775,20 @@ ngx_http_guardrail_count_body(ngx_http_guardrail_counters_t *c,
                      / b->wire);
     }
 
-    if (guardrail_body_has_records(b)) {
+    /* zeros of bodies nobody has looked into would suggest limits of nothing */
+
+    if (guardrail_body_has_records(b)
+        && b->format != GUARDRAIL_FORMAT_NONE)
+    {
         ngx_http_guardrail_count_value(c, ngx_http_guardrail_stat_records,
                                        guardrail_body_record_count(b));
         ngx_http_guardrail_count_value(c, ngx_http_guardrail_stat_largest,
                                        guardrail_body_largest_record(b));
     }
 
-    if (guardrail_body_has_estimate(b)) {
+    if (guardrail_body_has_estimate(b)
+        && (b->limits.max_memory != GUARDRAIL_NO_LIMIT || b->limits.estimate))
+    {
         ngx_http_guardrail_count_value(c, ngx_http_guardrail_stat_memory,
                                        guardrail_body_estimate(b));
     }
@@ -731,7 +820,11 @@ ngx_http_guardrail_sum_counters(ngx_http_guardrail_stats_t *stats,
 
     ngx_memzero(sum, offsetof(ngx_http_guardrail_counters_t, histograms));
 
-    for (some = 0, slot = 0; slot < NGX_HTTP_GUARDRAIL_STATS_SLOTS; slot++) {
+    if (ngx_http_guardrail_has_gone(stats)) {
+        return 0;
+    }
+
+    for (some = 0, slot = 0; slot < stats->slots; slot++) {
 
         if (!stats->rows[series->row].used[slot]) {
             continue;
@@ -768,7 +861,11 @@ ngx_http_guardrail_sum_histogram(ngx_http_guardrail_stats_t *stats,
 
     ngx_memzero(sum, sizeof(guardrail_histogram_t));
 
-    for (some = 0, slot = 0; slot < NGX_HTTP_GUARDRAIL_STATS_SLOTS; slot++) {
+    if (ngx_http_guardrail_has_gone(stats)) {
+        return 0;
+    }
+
+    for (some = 0, slot = 0; slot < stats->slots; slot++) {
 
         if (!stats->rows[series->row].used[slot]) {
             continue;
@@ -796,6 +893,10 @@ ngx_http_guardrail_sum_gauges(ngx_http_guardrail_stats_t *stats,
 
     ngx_memzero(sum, sizeof(ngx_http_guardrail_gauges_t));
 
+    if (ngx_http_guardrail_has_gone(stats)) {
+        return;
+    }
+
     for (i = 0; i < NGX_HTTP_GUARDRAIL_STATS_PROCESSES; i++) {
         g = &stats->head->gauges[i];
 
@@ -818,5 +919,6 @@ ngx_http_guardrail_sum_gauges(ngx_http_guardrail_stats_t *stats,
 time_t
 ngx_http_guardrail_stats_since(ngx_http_guardrail_stats_t *stats)
 {
-    return (time_t) stats->head->start;
+    return ngx_http_guardrail_has_gone(stats) ? ngx_time()
+                                              : (time_t) stats->head->start;
 }

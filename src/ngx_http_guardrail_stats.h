@@ -51,10 +51,13 @@ typedef enum {
 
 /*
  * Slots of counters.  Workers whose numbers are the same modulo this share
- * one, which is slower and loses nothing.
+ * one, which is slower and loses nothing.  Many labels have fewer slots: of
+ * 34 KiB each, 8192 labels with 8 were 2.1 GiB of address space, which a
+ * small machine refuses.
  */
 
 #define NGX_HTTP_GUARDRAIL_STATS_SLOTS  8
+#define NGX_HTTP_GUARDRAIL_STATS_MANY   2048    /* slots of all labels */
 
 /* processes whose gauges are known; those beyond are left out */
 

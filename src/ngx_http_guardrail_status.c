@@ -17,6 +17,13 @@
 #define NGX_HTTP_GUARDRAIL_STEPS  64
 #define NGX_HTTP_GUARDRAIL_PASS   65536
 
+/*
+ * A timer that is not cancelable, until all is written: an old worker exits
+ * when it has none, and with it the answer it has begun.
+ */
+
+#define NGX_HTTP_GUARDRAIL_KEEP   1000      /* ms */
+
 /* of Content-Security-Policy: 128 bits that nobody can guess, in hex */
 
 #define NGX_HTTP_GUARDRAIL_NONCE  32
@@ -51,6 +58,10 @@ static ngx_int_t ngx_http_guardrail_send(ngx_http_request_t *r,
 
 
 ngx_http_guardrail_counters_t  ngx_http_guardrail_sum;
+
+/* debug builds look at the connection of a timer */
+
+static ngx_connection_t        ngx_http_guardrail_dummy;
 
 
 const ngx_http_guardrail_stat_info_t
@@ -110,8 +121,10 @@ ngx_http_guardrail_status_handler(ngx_http_request_t *r)
     out->media = media;
 
     out->event.handler = ngx_http_guardrail_continue;
-    out->event.data = out;
+    out->event.data = &ngx_http_guardrail_dummy;
     out->event.log = r->connection->log;
+
+    ngx_http_guardrail_dummy.fd = (ngx_socket_t) -1;
 
     cln->handler = ngx_http_guardrail_stop;
 
@@ -161,6 +174,7 @@ ngx_http_guardrail_run(ngx_http_guardrail_out_t *out)
             || out->written > NGX_HTTP_GUARDRAIL_PASS)
         {
             ngx_post_event(&out->event, &ngx_posted_next_events);
+            ngx_add_timer(&out->event, NGX_HTTP_GUARDRAIL_KEEP);
             return NGX_AGAIN;
         }
     }
@@ -176,9 +190,13 @@ ngx_http_guardrail_continue(ngx_event_t *ev)
     ngx_http_request_t        *r;
     ngx_http_guardrail_out_t  *out;
 
-    out = ev->data;
+    out = (ngx_http_guardrail_out_t *) (void *)
+          ((u_char *) ev - offsetof(ngx_http_guardrail_out_t, event));
+
     r = out->request;
     c = r->connection;
+
+    ngx_http_guardrail_stop(out);
 
     if (ngx_http_guardrail_run(out) == NGX_OK) {
         ngx_http_finalize_request(r, ngx_http_guardrail_send(r, out));
@@ -194,6 +212,10 @@ ngx_http_guardrail_stop(void *data)
 
     if (out->event.posted) {
         ngx_delete_posted_event(&out->event);
+    }
+
+    if (out->event.timer_set) {
+        ngx_del_timer(&out->event);
     }
 }
 
@@ -346,8 +368,10 @@ ngx_http_guardrail_quality(u_char *p, u_char *last)
             return 1000;
         }
 
-        for (end = p; end < last && *end != ';' && *end != ' '; end++) {
-            /* void */
+        for (end = p; end < last; end++) {
+            if (*end == ';' || *end == ' ' || *end == '\t') {
+                break;
+            }
         }
 
         if (end - p >= 3 && (p[0] == 'q' || p[0] == 'Q') && p[1] == '=') {

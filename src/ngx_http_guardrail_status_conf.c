@@ -31,6 +31,11 @@ ngx_http_guardrail_set_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     glcf->status = 1;
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (clcf->handler) {
+        return "is not possible beside another handler of the location";
+    }
+
     clcf->handler = ngx_http_guardrail_status_handler;
 
     gmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_guardrail_module);
@@ -52,7 +57,7 @@ ngx_http_guardrail_set_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 /* after all is merged, and all addresses are known */
 
-void
+ngx_int_t
 ngx_http_guardrail_check_pages(ngx_conf_t *cf)
 {
     ngx_uint_t                       i;
@@ -67,6 +72,14 @@ ngx_http_guardrail_check_pages(ngx_conf_t *cf)
 
     for (i = 0; i < gmcf->pages.nelts; i++) {
 
+        if (page[i].location->handler != ngx_http_guardrail_status_handler) {
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "\"guardrail_status\" in %s:%ui is not possible "
+                          "beside another handler of the location",
+                          page[i].file, page[i].line);
+            return NGX_ERROR;
+        }
+
         if (ngx_http_guardrail_is_private(cf, page[i].location)
             || ngx_http_guardrail_is_local(cmcf, page[i].server))
         {
@@ -79,6 +92,8 @@ ngx_http_guardrail_check_pages(ngx_conf_t *cf)
                       "and \"deny\" or \"auth_basic\"",
                       page[i].file, page[i].line);
     }
+
+    return NGX_OK;
 }
 
 

@@ -9,6 +9,11 @@
 #include "ngx_http_guardrail_status.h"
 
 
+/* what is suggested of a ratio that deflate can still exceed */
+
+#define NGX_HTTP_GUARDRAIL_MOST_RATIO  1000
+
+
 /* a limit for which the histograms can tell a better one */
 
 typedef struct {
@@ -261,6 +266,7 @@ ngx_http_guardrail_write_suggestion(ngx_http_guardrail_out_t *out,
 {
     char                            buf[GUARDRAIL_FMT_NUMBER + 1];
     uint64_t                        value, p999, scale;
+    ngx_uint_t                      i;
     guardrail_fmt_t                 f;
     guardrail_body_limits_t         limits;
     ngx_http_guardrail_where_t     *where;
@@ -268,7 +274,14 @@ ngx_http_guardrail_write_suggestion(ngx_http_guardrail_out_t *out,
     ngx_http_guardrail_loc_conf_t  *glcf;
 
     where = series->confs.elts;
-    glcf = where[0].conf;
+
+    /* a label of a server is that of its locations, whose limits count */
+
+    for (i = 0; i < series->confs.nelts - 1 && where[i].server; i++) {
+        /* void */
+    }
+
+    glcf = where[i].conf;
 
     v = (ngx_http_guardrail_value_t *) (void *) ((u_char *) glcf + s->offset);
 
@@ -280,6 +293,17 @@ ngx_http_guardrail_write_suggestion(ngx_http_guardrail_out_t *out,
 
     value = s->size ? guardrail_suggest_size(p999)
                     : guardrail_suggest_number((p999 + scale - 1) / scale);
+
+    /* deflate cannot exceed it: nginx -t would warn of a limit above */
+
+    if (s->stat == ngx_http_guardrail_stat_ratio
+        && value >= NGX_HTTP_GUARDRAIL_MAX_DEFLATE_RATIO
+        && (glcf->encodings & ~(ngx_uint_t) (GUARDRAIL_CODING_GZIP
+                                             |GUARDRAIL_CODING_DEFLATE))
+           == 0)
+    {
+        value = NGX_HTTP_GUARDRAIL_MOST_RATIO;
+    }
 
     ngx_http_guardrail_json_open(out, "{");
     ngx_http_guardrail_json_text(out, "directive", s->directive);

@@ -225,6 +225,7 @@ for (['text/plain;version=0.0.4', qr!^text/plain; version=0\.0\.4!],
       qr!^application/openmetrics-text; version=1\.0\.0!],
      ['application/openmetrics-text;q=0.2,text/plain;version=0.0.4;q=0.3',
       qr!^text/plain!],
+     ["text/plain;q=0.5\t,text/html;q=0.4", qr!^text/plain!],
      ['text/plain;q=0, application/json', qr!^application/json!],
      [$browser, qr!^text/html!])
 {

@@ -35,6 +35,7 @@ static void test_json_bytes(void);
 static void test_json_utf8(void);
 static void test_printable(void);
 static void test_label(void);
+static void test_name(void);
 static void test_html(void);
 static void test_u64(void);
 static void test_quotient(void);
@@ -405,6 +406,19 @@ test_label(void)
 
 
 static void
+test_name(void)
+{
+    writes(guardrail_fmt_name, "a b/\"<%", 7, "a b/\"<%", "a name is text");
+    writes(guardrail_fmt_name, "\xc3\xa4\xe2\x82\xac", 5,
+           "\xc3\xa4\xe2\x82\xac", "UTF-8 too");
+    writes(guardrail_fmt_name, "\xe4\xf6\n\x7f", 4, "%E4%F6%0A%7F",
+           "what is none stays apart");
+    writes(guardrail_fmt_name, "\xe2\x82", 2, "%E2%82", "half of it");
+    writes(guardrail_fmt_name, "", 0, "", "an empty name");
+}
+
+
+static void
 test_html(void)
 {
     char      in[256], out[600];
@@ -646,6 +660,7 @@ main(void)
     test_json_utf8();
     test_printable();
     test_label();
+    test_name();
     test_html();
     test_u64();
     test_quotient();

@@ -174,6 +174,34 @@ guardrail_fmt_label(guardrail_fmt_t *f, const char *p, size_t len)
 
 
 void
+guardrail_fmt_name(guardrail_fmt_t *f, const char *p, size_t len)
+{
+    static const char  hex[] = "0123456789ABCDEF";
+
+    char     esc[3];
+    size_t   i, n;
+    uint8_t  ch;
+
+    for (i = 0; i < len; i += n) {
+        ch = (uint8_t) p[i];
+        n = guardrail_fmt_utf8((const uint8_t *) p + i, len - i);
+
+        if (n == 0 || ch < 0x20 || ch == 0x7f) {
+            esc[0] = '%';
+            esc[1] = hex[ch >> 4];
+            esc[2] = hex[ch & 0x0f];
+            guardrail_fmt_raw(f, esc, 3);
+
+            n = 1;
+            continue;
+        }
+
+        guardrail_fmt_raw(f, p + i, n);
+    }
+}
+
+
+void
 guardrail_fmt_html(guardrail_fmt_t *f, const char *p, size_t len)
 {
     size_t       i, n;

@@ -48,6 +48,13 @@ void guardrail_fmt_json(guardrail_fmt_t *f, const char *p, size_t len);
 
 void guardrail_fmt_label(guardrail_fmt_t *f, const char *p, size_t len);
 
+/*
+ * A name that may hold any byte, as text: control characters, and what is not
+ * UTF-8, as "%E4", so that names that differ still do; 3 bytes each at most.
+ */
+
+void guardrail_fmt_name(guardrail_fmt_t *f, const char *p, size_t len);
+
 /* text in HTML, or in an attribute's quotes; not UTF-8: '?' */
 
 void guardrail_fmt_html(guardrail_fmt_t *f, const char *p, size_t len);
