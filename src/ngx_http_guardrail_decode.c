@@ -257,7 +257,9 @@ ngx_http_guardrail_decode_end(ngx_http_request_t *r,
         length += ngx_buf_size(cl->buf);
     }
 
-    if (ngx_http_guardrail_decode_headers(r, length) != NGX_OK) {
+    if (ngx_http_guardrail_decode_headers(r, length) != NGX_OK
+        || ngx_http_guardrail_forget_variables(r) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -278,8 +280,6 @@ ngx_http_guardrail_decode_end(ngx_http_request_t *r,
     r->headers_in.content_length_n = length;
     r->headers_in.chunked = 0;
     r->preserve_body = 1;
-
-    ngx_http_guardrail_forget_variables(r);
 
     d->body = rb;
     d->wire = ctx->body.wire;
@@ -479,7 +479,9 @@ ngx_http_guardrail_unlabel(ngx_http_request_t *r,
         return NGX_OK;
     }
 
-    ngx_http_guardrail_forget_variables(r);
+    if (ngx_http_guardrail_forget_variables(r) != NGX_OK) {
+        return NGX_ERROR;
+    }
 
     if (head->coding == GUARDRAIL_CODING_IDENTITY) {
         return ngx_http_guardrail_edit_headers(r,

@@ -521,7 +521,7 @@ ngx_uint_t ngx_http_guardrail_is_content_length(ngx_table_elt_t *h);
 
 /* what was evaluated before the body and its header changed */
 
-void ngx_http_guardrail_forget_variables(ngx_http_request_t *r);
+ngx_int_t ngx_http_guardrail_forget_variables(ngx_http_request_t *r);
 
 
 /* decode */
