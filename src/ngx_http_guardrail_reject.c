@@ -10,8 +10,6 @@
 #include "ngx_http_guardrail_module.h"
 
 
-static void ngx_http_guardrail_vanish(ngx_http_request_t *r,
-    ngx_http_guardrail_ctx_t *ctx);
 static ngx_int_t ngx_http_guardrail_vanish_header(ngx_table_elt_t *h,
     void *data);
 static ngx_int_t ngx_http_guardrail_vanish_subrequest(ngx_http_request_t *r);
@@ -176,7 +174,7 @@ ngx_http_guardrail_refuse_plain(ngx_http_request_t *r,
  * "100 Continue" to a client that waits for it.
  */
 
-static void
+void
 ngx_http_guardrail_vanish(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx)
 {
