@@ -178,7 +178,6 @@ ngx_http_guardrail_step_json(ngx_http_guardrail_out_t *out)
 static void
 ngx_http_guardrail_write_head(ngx_http_guardrail_out_t *out)
 {
-    ngx_time_t                   *tp;
     guardrail_fmt_t              *f;
     ngx_http_guardrail_gauges_t   gauges;
 
@@ -187,11 +186,10 @@ ngx_http_guardrail_write_head(ngx_http_guardrail_out_t *out)
     ngx_http_guardrail_json_text(out, "guardrail", NGX_HTTP_GUARDRAIL_VERSION);
     ngx_http_guardrail_json_text(out, "nginx", NGINX_VERSION);
 
-    tp = ngx_timeofday();
-
     ngx_http_guardrail_json_name(out, "time");
     f = ngx_http_guardrail_room(out, GUARDRAIL_FMT_NUMBER);
-    guardrail_fmt_quotient(f, (uint64_t) tp->sec * 1000 + tp->msec, 1000, 3);
+    guardrail_fmt_quotient(f, (uint64_t) ngx_cached_time->sec * 1000
+                              + ngx_cached_time->msec, 1000, 3);
     out->comma = 1;
 
     ngx_http_guardrail_json_u64(out, "start_time", (uint64_t)

@@ -22,7 +22,7 @@ my %accepted = (
     guardrail                 => [qw(on off dry_run $arg_n), '"on"'],
     guardrail_buffering       => [qw(on off)],
     guardrail_max_body        => \@sizes,
-    guardrail_max_decoded     => \@sizes,
+    guardrail_max_decoded     => [grep { !/^(?:0|off)$/ } @sizes],
     guardrail_max_ratio       => ['1', '1031', '0', 'off', '$arg_n',
                                   '200 floor=0', '200 floor=1m',
                                   '200 floor=$arg_n', '$arg_n floor=4m'],
@@ -59,6 +59,8 @@ my %only_http = (
                                  . ' full=reject state=%%DIR%%/z.state'],
 );
 
+my %only_location = (guardrail_status => ['']);
+
 # with a sentence of their own for what is said twice: 30-quota-directives.t
 
 my %repeatable = map { $_ => 1 } qw(guardrail_quota guardrail_zone
@@ -67,7 +69,7 @@ my %repeatable = map { $_ => 1 } qw(guardrail_quota guardrail_zone
 $t->file('secret', 's' x 16);
 
 my @anywhere = sort keys %accepted;
-my @all = sort @anywhere, keys %only_http;
+my @all = sort @anywhere, keys %only_http, keys %only_location;
 
 plan_is_complete();
 
@@ -80,6 +82,12 @@ subtest 'accepted in http only' => sub {
         for my $value (@{$only_http{$name}}) {
             accepts(conf("$name $value;"), "$name $value");
         }
+    }
+};
+
+subtest 'accepted in location only' => sub {
+    for my $name (keys %only_location) {
+        accepts(conf('', '', "$name;"), $name);
     }
 };
 
@@ -239,8 +247,15 @@ sub mistakes {
 }
 
 
+sub values_of {
+    my ($name) = @_;
+
+    return $accepted{$name} || $only_http{$name} || $only_location{$name};
+}
+
+
 sub duplicates {
-    my %value = map { $_ => ($accepted{$_} || $only_http{$_})->[-1] } @all;
+    my %value = map { $_ => values_of($_)->[-1] } @all;
 
     for my $name (grep { !$repeatable{$_} } @all) {
         my $context = $only_http{$name} ? 'http' : 'location';
@@ -278,14 +293,18 @@ sub arguments {
                  ? qr/"guardrail_json" directive must have a parameter/
                  : qr/invalid number of arguments in "\Q$name\E" directive/;
 
-        refuses(conf("$name;"), "$name without a value", $re);
-        refuses(conf("$name $many;"), "$name $many", $re) if $many;
+        refuses(conf("$name;"), "$name without a value", $re)
+            unless $only_location{$name};
+        my $context = $only_location{$name} ? 'location' : 'http';
+
+        refuses(in_context($context, "$name $many;"), "$name $many", $re)
+            if $many;
     }
 }
 
 
 sub contexts {
-    my %value = map { $_ => ($accepted{$_} || $only_http{$_})->[0] } @all;
+    my %value = map { $_ => values_of($_)->[0] } @all;
 
     for my $name (@all) {
         my $line = "$name $value{$name};";
@@ -302,6 +321,11 @@ sub contexts {
         if ($only_http{$name}) {
             $place{server} = conf('', $line);
             $place{location} = conf('', '', $line);
+        }
+
+        if ($only_location{$name}) {
+            $place{http} = conf($line);
+            $place{server} = conf('', $line);
         }
 
         refuses($place{$_}, "$name in $_", $re) for sort keys %place;

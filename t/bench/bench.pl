@@ -36,7 +36,7 @@ my $quick = grep { $_ eq '--quick' } @ARGV;
 my %group = map { $_ => 1 } grep { $_ ne '--quick' } @ARGV;
 
 %group = map { $_ => 1 }
-         qw(posts uploads bombs fairness scan quota quotas)
+         qw(posts uploads content bombs fairness scan quota quotas)
     unless %group;
 
 my $data = 'build/bench';
@@ -80,6 +80,21 @@ my @uploads = (
     ['gzip, records', '/records', 'body.ndjson.gz', [@ndjson, @gzip], 1],
 );
 
+# What looks into a body costs what it costs: there is no bar for it.
+
+my @contents = (
+    ['JSON shape', '/shape', 'body.ndjson', \@ndjson, 1],
+    ['JSON shape, strict', '/strict', 'body.ndjson', \@ndjson, 1],
+    ['memory estimate', '/memory', 'body.ndjson', \@ndjson, 1],
+    ['CSV, records', '/records', 'body.csv', ['Content-Type: text/csv'], 1],
+    ['br', '/any', 'body.ndjson.br',
+     [@binary, 'Content-Encoding: br'], 1],
+    ['zstd', '/any', 'body.ndjson.zst',
+     [@binary, 'Content-Encoding: zstd'], 1],
+    ['gzip, decoded for the backend', '/decode', 'body.ndjson.gz',
+     [@binary, @gzip], 1],
+);
+
 $SIG{$_} = sub { exit 1 } for qw(INT TERM HUP);
 $SIG{PIPE} = 'IGNORE';
 $| = 1;
@@ -121,10 +136,13 @@ sub main {
         stop_servers();
     }
 
-    for my $round ($group{uploads} || $group{bombs} ? 1 .. $rounds : ()) {
+    for my $round ($group{uploads} || $group{bombs} || $group{content}
+                   ? 1 .. $rounds : ())
+    {
         start_servers();
 
-        uploads($quick ? 1 : 4) if $group{uploads};
+        uploads($quick ? 1 : 4, @uploads) if $group{uploads};
+        uploads(1, @contents) if $group{content};
         bombs($quick ? 20 : 30) if $group{bombs};
 
         stop_servers();
@@ -134,6 +152,7 @@ sub main {
 
     report_posts() if $group{posts};
     report_uploads() if $group{uploads};
+    report_contents() if $group{content};
     report_bombs() if $group{bombs};
     fairness() if $group{fairness};
     scan() if $group{scan};
@@ -182,6 +201,7 @@ http {
         listen                127.0.0.1:%%PORT%%;
 
         guardrail on;
+        guardrail_encodings gzip deflate br zstd;
 
         location /any {
             proxy_pass        http://backend;
@@ -190,6 +210,27 @@ http {
         location /records {
             guardrail_max_records      10000000;
             guardrail_max_record_size  1m;
+            proxy_pass        http://backend;
+        }
+
+        location /shape {
+            guardrail_json             depth=32 keys=1000 items=100000
+                                       tokens=10000 string=64k;
+            proxy_pass        http://backend;
+        }
+
+        location /strict {
+            guardrail_json             strict=on;
+            proxy_pass        http://backend;
+        }
+
+        location /memory {
+            guardrail_max_memory       64g;
+            proxy_pass        http://backend;
+        }
+
+        location /decode {
+            guardrail_decode           on;
             proxy_pass        http://backend;
         }
 
@@ -228,7 +269,7 @@ http {
 }
 CONF
 
-    $text =~ s/^ *guardrail.*\n//gm unless $guarded;
+    $text =~ s/^ *guardrail[^;]*;\n//gm unless $guarded;
 
     return $text;
 }
@@ -490,10 +531,10 @@ sub posts {
 
 
 sub uploads {
-    my ($times) = @_;
+    my ($times, @list) = @_;
 
     for (1 .. $times) {
-        for my $upload (map { ($_) x $_->[4] } @uploads) {
+        for my $upload (map { ($_) x $_->[4] } @list) {
             my ($name, $uri, $body, $head) = @$upload;
 
             for my $to (shuffle(keys %server)) {
@@ -502,7 +543,7 @@ sub uploads {
                 });
             }
 
-            next if $name !~ /^gzip/;
+            next if $name !~ /^gzip/ || $uri eq '/decode';
 
             zlib($name, $body, 100_000_000);
         }
@@ -843,6 +884,22 @@ sub report_uploads {
                 ms(median(@own)), sprintf('%.3f', $r), bar($r, '<=', 1.15));
         }
 
+        report_peak($name);
+    }
+}
+
+
+sub report_contents {
+    table('100 MB of text, looked into, CPU ms of an upload', 'plain',
+          'guarded', 'ratio', '', '');
+
+    for my $upload (@contents) {
+        my $name = $upload->[0];
+
+        row($name,
+            map({ ms(median(field($name, $_, 'cpu'))) } qw(plain guarded)),
+            sprintf('%.3f', ratio($name, 'cpu')), '', '');
+        report_same($name, 'cpu');
         report_peak($name);
     }
 }

@@ -2,10 +2,11 @@
 
 # Copyright (C) nginx-guardrail authors
 
-# NDJSON of about 125 bytes a record, or one JSON document: SIZE bytes that
-# are the same every time.  gzip -6 makes it 5.6 times smaller.
+# NDJSON of about 125 bytes a record, one JSON document, or CSV with the same
+# values: SIZE bytes that are the same every time.  gzip -6 makes NDJSON 5.6
+# times smaller.
 #
-#     body.pl SIZE [json]
+#     body.pl SIZE [json | csv]
 
 use strict;
 use warnings;
@@ -14,14 +15,14 @@ use warnings;
 
 use constant BLOCK => 8_000_000;
 
-my ($size, $json) = @ARGV;
+my ($size, $format) = (@ARGV, 'ndjson');
 my @kinds = qw(temperature humidity pressure wind_speed battery);
 my $seed = 7;
 my $id = 0;
 
 binmode STDOUT;
 
-if ($json) {
+if ($format eq 'json') {
     my $text = '[' . join ',', map { record() =~ s/\n//r } 1 .. $size / 140;
 
     print $text, ' ' x ($size - 1 - length $text), ']';
@@ -30,7 +31,9 @@ if ($json) {
     my $text = '';
     my $block = $size < BLOCK ? $size : BLOCK;
 
-    $text .= record() while length $text < $block;
+    while (length $text < $block) {
+        $text .= $format eq 'csv' ? csv(record()) : record();
+    }
 
     while ($size > length $text) {
         print $text;
@@ -38,6 +41,19 @@ if ($json) {
     }
 
     print substr($text, 0, $size - 1), "\n";
+}
+
+
+# names away; tags, which hold a comma, in quotes
+
+sub csv {
+    my ($record) = @_;
+
+    $record =~ s/[{}]//g;
+    $record =~ s/\["(.*?)","(.*?)"\]/"$1,$2"/;
+    $record =~ s/"\w+"://g;
+
+    return $record;
 }
 
 

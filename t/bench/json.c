@@ -4,8 +4,10 @@
  *
  * How fast the shape of JSON is judged: GB/s (10^9 bytes per second of
  * processor time), the median and the best of many runs, of 256 KiB that
- * stay in the cache; beside yajl without callbacks, where that was compiled
- * in (-DHAVE_YAJL, -lyajl).
+ * stay in the cache; beside yajl without callbacks (-DHAVE_YAJL, -lyajl) and
+ * simdjson's On-Demand ("iterate") and minify (-DHAVE_SIMDJSON,
+ * simdjson.cpp), where they were compiled in.  A dash is what a parser does
+ * not take, or in pieces: simdjson wants all.
  *
  *     json [implementation]
  */
@@ -24,6 +26,14 @@
 #endif
 
 #include "json/guardrail_json.h"
+
+#if (HAVE_SIMDJSON)
+
+uint64_t bench_simdjson_ondemand(const char *body, size_t len, size_t room,
+    int lines);
+size_t bench_simdjson_minify(const char *body, size_t len, char *to);
+
+#endif
 
 
 #define BODY   (256 * 1024)
@@ -66,6 +76,8 @@ static const char *word(void);
 static void measure(const guardrail_json_ops_t *ops, limit_e which,
     guardrail_json_mode_e mode, const uint8_t *body, size_t piece);
 static void measure_yajl(const uint8_t *body, size_t piece);
+static void measure_simdjson(const char *body, guardrail_json_mode_e mode,
+    size_t piece);
 static void report(double *times);
 static double seconds(void);
 static int compare(const void *a, const void *b);
@@ -169,6 +181,10 @@ main(int argc, char **argv)
     printf("%8s  (best)", "yajl");
 #endif
 
+#if (HAVE_SIMDJSON)
+    printf("%8s  (best)%8s  (best)", "iterate", "minify");
+#endif
+
     printf("\n");
 
     for (i = 0; i < sizeof(loads) / sizeof(loads[0]); i++) {
@@ -198,6 +214,7 @@ main(int argc, char **argv)
         }
 
         measure_yajl((const uint8_t *) body, loads[i].piece);
+        measure_simdjson(body, loads[i].mode, loads[i].piece);
 
         printf("\n");
     }
@@ -306,6 +323,63 @@ measure_yajl(const uint8_t *body, size_t piece)
     report(times);
 #else
     (void) body;
+    (void) piece;
+#endif
+}
+
+
+static void
+measure_simdjson(const char *body, guardrail_json_mode_e mode, size_t piece)
+{
+#if (HAVE_SIMDJSON)
+    int         good;
+    double      times[2][RUNS], start;
+    unsigned    run, time;
+
+    static char  to[BODY + ROOM];
+
+    if (piece != BODY) {
+        printf("%16s%16s", "-", "-");
+        return;
+    }
+
+    for (good = 1, run = 0; run < RUNS && good; run++) {
+        start = seconds();
+
+        for (time = 0; time < TIMES; time++) {
+            good &= bench_simdjson_ondemand(body, length, BODY + ROOM,
+                                            mode != GUARDRAIL_JSON_TEXT) > 0;
+        }
+
+        times[0][run] = seconds() - start;
+    }
+
+    if (good) {
+        report(times[0]);
+
+    } else {
+        printf("%16s", "-");
+    }
+
+    for (good = 1, run = 0; run < RUNS && good; run++) {
+        start = seconds();
+
+        for (time = 0; time < TIMES; time++) {
+            good &= bench_simdjson_minify(body, length, to) > 0;
+        }
+
+        times[1][run] = seconds() - start;
+    }
+
+    if (good) {
+        report(times[1]);
+
+    } else {
+        printf("%16s", "-");
+    }
+#else
+    (void) body;
+    (void) mode;
     (void) piece;
 #endif
 }

@@ -30,6 +30,7 @@
 #pragma weak ngx_http_guardrail_zone_snapshot
 #pragma weak guardrail_level_check_locked
 #pragma weak guardrail_slot_free_locked
+#pragma weak guardrail_unit_info
 #pragma weak guardrail_zone_points_set
 #pragma weak guardrail_zone_points_passed
 

@@ -37,7 +37,7 @@ for group in "${@:-build}"; do
         ;;
 
     bench)
-        need+=(nginx curl procps libyajl-dev)
+        need+=(nginx curl procps libyajl-dev libsimdjson-dev g++ brotli zstd)
         ;;
 
     page)
