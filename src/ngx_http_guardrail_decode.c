@@ -22,6 +22,14 @@
 #include "ngx_http_guardrail_module.h"
 
 
+/*
+ * Nothing is gathered in a buffer of 0 bytes, and few bytes are one write for
+ * each few: 256 writes in a pass of 256 KiB are as many as we want.
+ */
+
+#define NGX_HTTP_GUARDRAIL_LEAST_BUFFER  1024
+
+
 static guardrail_rc_e ngx_http_guardrail_decode_take(void *opaque,
     const uint8_t *p, size_t len);
 static ngx_int_t ngx_http_guardrail_decode_spill(
@@ -126,7 +134,8 @@ ngx_http_guardrail_decode_take(void *opaque, const uint8_t *p, size_t len)
         clcf = ngx_http_get_module_loc_conf(d->request, ngx_http_core_module);
 
         b = ngx_create_temp_buf(d->request->pool,
-                                clcf->client_body_buffer_size);
+                                ngx_max(clcf->client_body_buffer_size,
+                                        NGX_HTTP_GUARDRAIL_LEAST_BUFFER));
         if (b == NULL) {
             return GUARDRAIL_INTERNAL;
         }
@@ -248,16 +257,20 @@ ngx_http_guardrail_decode_end(ngx_http_request_t *r,
         length += ngx_buf_size(cl->buf);
     }
 
-    if (ngx_http_guardrail_decode_headers(r, length) != NGX_OK) {
+    if (ngx_http_guardrail_decode_headers(r, length) != NGX_OK
+        || ngx_http_guardrail_forget_variables(r) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
     /*
      * An upstream reads the file through this buffer, whose bytes are there;
-     * the one into which the body was read may be of a few bytes only.
+     * the one into which the body was read may be of a few bytes only.  What
+     * is read into it first is not the end: HTTP/2 would close the stream.
      */
 
     if (rb->temp_file && d->buf) {
+        d->buf->last_buf = 0;
         rb->buf = d->buf;
     }
 
@@ -267,8 +280,6 @@ ngx_http_guardrail_decode_end(ngx_http_request_t *r,
     r->headers_in.content_length_n = length;
     r->headers_in.chunked = 0;
     r->preserve_body = 1;
-
-    ngx_http_guardrail_forget_variables(r);
 
     d->body = rb;
     d->wire = ctx->body.wire;
@@ -468,7 +479,9 @@ ngx_http_guardrail_unlabel(ngx_http_request_t *r,
         return NGX_OK;
     }
 
-    ngx_http_guardrail_forget_variables(r);
+    if (ngx_http_guardrail_forget_variables(r) != NGX_OK) {
+        return NGX_ERROR;
+    }
 
     if (head->coding == GUARDRAIL_CODING_IDENTITY) {
         return ngx_http_guardrail_edit_headers(r,

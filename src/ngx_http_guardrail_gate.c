@@ -20,6 +20,8 @@
 static GUARDRAIL_APART ngx_int_t ngx_http_guardrail_enter_args(
     ngx_http_request_t *r, ngx_http_guardrail_loc_conf_t *glcf,
     ngx_uint_t mode);
+static GUARDRAIL_APART void ngx_http_guardrail_leave_partial(
+    ngx_http_request_t *r);
 static GUARDRAIL_HOT ngx_int_t ngx_http_guardrail_enter(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx, ngx_http_guardrail_loc_conf_t *glcf);
 static GUARDRAIL_HOT ngx_int_t ngx_http_guardrail_judge(ngx_http_request_t *r,
@@ -164,6 +166,11 @@ ngx_http_guardrail_precontent_handler(ngx_http_request_t *r)
     glcf = ngx_http_get_module_loc_conf(r, ngx_http_guardrail_module);
 
     if (!ngx_http_guardrail_configured(glcf)) {
+
+        if (r->internal && r == r->main) {
+            ngx_http_guardrail_leave_partial(r);
+        }
+
         return NGX_DECLINED;
     }
 
@@ -213,6 +220,26 @@ ngx_http_guardrail_precontent_handler(ngx_http_request_t *r)
 }
 
 
+/*
+ * The body is not sound, says nginx while it is read, and an error_page leads
+ * to where nobody judges.  Its length would be sent there, of what was held,
+ * or decoded, not the bytes.
+ */
+
+static void
+ngx_http_guardrail_leave_partial(ngx_http_request_t *r)
+{
+    ngx_http_guardrail_ctx_t  *ctx;
+
+    ctx = ngx_http_guardrail_find_ctx(r);
+
+    if (ctx && ctx->partial && !ctx->refused) {
+        ctx->partial = 0;
+        ngx_http_guardrail_vanish(r, ctx);
+    }
+}
+
+
 /* the request enters a location: once for each */
 
 static ngx_int_t
@@ -245,6 +272,18 @@ ngx_http_guardrail_enter(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
         if (rc != NGX_DECLINED) {
             return rc;
         }
+    }
+
+    if (ctx->partial) {
+
+        /* where the guard is on, what is missing is seen */
+
+        if (ctx->mode != NGX_HTTP_GUARDRAIL_ON) {
+            ngx_http_guardrail_leave_partial(r);
+        }
+
+        ctx->partial = 0;
+        ngx_http_guardrail_decode_drop(r, ctx);
     }
 
     if (!ngx_http_guardrail_has_body(r)) {
@@ -676,6 +715,7 @@ ngx_http_guardrail_read(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx)
 
     ctx->state = ngx_http_guardrail_reading;
     ctx->calling = 1;
+    ctx->partial = 1;
 
     rc = ngx_http_read_client_request_body(r, ngx_http_guardrail_body_handler);
 
@@ -717,6 +757,7 @@ ngx_http_guardrail_body_handler(ngx_http_request_t *r)
 
     ctx->state = ngx_http_guardrail_levels;
     ctx->complete = 1;
+    ctx->partial = 0;
 
     ngx_http_guardrail_release_uploads(ctx);
 

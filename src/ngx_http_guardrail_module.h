@@ -273,6 +273,8 @@ struct ngx_http_guardrail_ctx_s {
     unsigned                          declared:1;   /* by Content-Length */
     unsigned                          unnumbered:1; /* no limit, observed */
     unsigned                          plain:1;      /* nginx's own page */
+    unsigned                          partial:1;    /* it is being read, or */
+                                                    /* nginx broke that off */
     unsigned                          complete:1;   /* all of it is stored */
     unsigned                          close:1;      /* close the connection */
     unsigned                          aborted:1;
@@ -521,7 +523,12 @@ ngx_uint_t ngx_http_guardrail_is_content_length(ngx_table_elt_t *h);
 
 /* what was evaluated before the body and its header changed */
 
-void ngx_http_guardrail_forget_variables(ngx_http_request_t *r);
+ngx_int_t ngx_http_guardrail_forget_variables(ngx_http_request_t *r);
+
+/* from now on the main request has no body, neither its bytes nor its length */
+
+ngx_http_guardrail_cold void ngx_http_guardrail_vanish(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx);
 
 
 /* decode */

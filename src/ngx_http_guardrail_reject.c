@@ -10,8 +10,6 @@
 #include "ngx_http_guardrail_module.h"
 
 
-static void ngx_http_guardrail_vanish(ngx_http_request_t *r,
-    ngx_http_guardrail_ctx_t *ctx);
 static ngx_int_t ngx_http_guardrail_vanish_header(ngx_table_elt_t *h,
     void *data);
 static ngx_int_t ngx_http_guardrail_vanish_subrequest(ngx_http_request_t *r);
@@ -176,7 +174,7 @@ ngx_http_guardrail_refuse_plain(ngx_http_request_t *r,
  * "100 Continue" to a client that waits for it.
  */
 
-static void
+void
 ngx_http_guardrail_vanish(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx)
 {
@@ -231,7 +229,7 @@ ngx_http_guardrail_vanish(ngx_http_request_t *r,
 
     (void) ngx_http_guardrail_edit_headers(r, ngx_http_guardrail_vanish_header,
                                            NULL);
-    ngx_http_guardrail_forget_variables(r);
+    (void) ngx_http_guardrail_forget_variables(r);
 
 #if (NGX_HTTP_V2)
     if (r->stream) {
@@ -326,28 +324,13 @@ ngx_http_guardrail_is_content_length(ngx_table_elt_t *h)
 static ngx_int_t
 ngx_http_guardrail_vanish_subrequest(ngx_http_request_t *r)
 {
-    size_t                      size;
-    ngx_http_variable_value_t  *variables;
-    ngx_http_core_main_conf_t  *cmcf;
-
     r->request_body = ngx_pcalloc(r->pool, sizeof(ngx_http_request_body_t));
 
-    if (r->request_body == NULL) {
+    if (r->request_body == NULL
+        || ngx_http_guardrail_forget_variables(r) != NGX_OK)
+    {
         return NGX_ERROR;
     }
-
-    cmcf = ngx_http_get_module_main_conf(r, ngx_http_core_module);
-    size = cmcf->variables.nelts * sizeof(ngx_http_variable_value_t);
-
-    variables = ngx_palloc(r->pool, size);
-    if (variables == NULL) {
-        return NGX_ERROR;
-    }
-
-    ngx_memcpy(variables, r->variables, size);
-    r->variables = variables;
-
-    ngx_http_guardrail_forget_variables(r);
 
     r->headers_in.content_length_n = 0;
     r->headers_in.content_length = NULL;
@@ -357,14 +340,34 @@ ngx_http_guardrail_vanish_subrequest(ngx_http_request_t *r)
 }
 
 
-/* what a "map" or an "if" has asked for before would be sent to backends */
+/*
+ * What a "map" or an "if" has asked for before would be sent to backends.  A
+ * request and its subrequests share what was evaluated, yet from now on they
+ * have other bodies: this one gets its own.  Nobody else is there while the
+ * only reference is the request's.
+ */
 
-void
+ngx_int_t
 ngx_http_guardrail_forget_variables(ngx_http_request_t *r)
 {
+    size_t                           size;
     ngx_uint_t                       i;
     ngx_http_variable_value_t       *v;
+    ngx_http_core_main_conf_t       *cmcf;
     ngx_http_guardrail_main_conf_t  *gmcf;
+
+    if (r != r->main || r->count > 1) {
+        cmcf = ngx_http_get_module_main_conf(r, ngx_http_core_module);
+        size = cmcf->variables.nelts * sizeof(ngx_http_variable_value_t);
+
+        v = ngx_palloc(r->pool, size);
+        if (v == NULL) {
+            return NGX_ERROR;
+        }
+
+        ngx_memcpy(v, r->variables, size);
+        r->variables = v;
+    }
 
     gmcf = ngx_http_get_module_main_conf(r, ngx_http_guardrail_module);
 
@@ -374,4 +377,6 @@ ngx_http_guardrail_forget_variables(ngx_http_request_t *r)
         v->valid = 0;
         v->not_found = 0;
     }
+
+    return NGX_OK;
 }
