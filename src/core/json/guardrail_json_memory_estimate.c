@@ -160,7 +160,11 @@ guardrail_json_memory_estimate(const guardrail_json_memory_t *m, uint64_t body,
     switch (m->mode) {
 
     case GUARDRAIL_JSON_MEMORY_BODY:
-        partial = guardrail_json_memory_partial(&m->string);
+
+        /* a key may turn out to be one that the memo has */
+
+        partial = m->string.key
+                  ? 0 : guardrail_json_memory_partial(&m->string);
 
         cost = guardrail_json_memory_cost(m, record);
         more = m->live - m->memo + partial + m->extra;
