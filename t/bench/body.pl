@@ -40,7 +40,12 @@ if ($format eq 'json') {
         $size -= length $text;
     }
 
-    print substr($text, 0, $size - 1), "\n";
+    # whole records, and spaces for what is left
+
+    $text = substr $text, 0, $size - 1;
+    $text =~ s/([^\n]*)\z/' ' x length $1/e;
+
+    print $text, "\n";
 }
 
 
