@@ -10,6 +10,8 @@
 
 
 static size_t guardrail_fmt_utf8(const uint8_t *p, size_t len);
+static size_t guardrail_fmt_char(guardrail_fmt_t *f, const char *p,
+    size_t len);
 
 
 void
@@ -93,6 +95,26 @@ guardrail_fmt_utf8(const uint8_t *p, size_t len)
 }
 
 
+/* the character at p, '?' for a byte that is none; returns its length */
+
+static size_t
+guardrail_fmt_char(guardrail_fmt_t *f, const char *p, size_t len)
+{
+    size_t  n;
+
+    n = guardrail_fmt_utf8((const uint8_t *) p, len);
+
+    if (n == 0) {
+        guardrail_fmt_raw(f, "?", 1);
+        return 1;
+    }
+
+    guardrail_fmt_raw(f, p, n);
+
+    return n;
+}
+
+
 void
 guardrail_fmt_json(guardrail_fmt_t *f, const char *p, size_t len)
 {
@@ -123,15 +145,7 @@ guardrail_fmt_json(guardrail_fmt_t *f, const char *p, size_t len)
             continue;
         }
 
-        n = guardrail_fmt_utf8((const uint8_t *) p + i, len - i);
-
-        if (n == 0) {
-            guardrail_fmt_raw(f, "?", 1);
-            n = 1;
-            continue;
-        }
-
-        guardrail_fmt_raw(f, p + i, n);
+        n = guardrail_fmt_char(f, p + i, len - i);
     }
 
     guardrail_fmt_raw(f, "\"", 1);
@@ -158,15 +172,12 @@ guardrail_fmt_label(guardrail_fmt_t *f, const char *p, size_t len)
             continue;
         }
 
-        n = guardrail_fmt_utf8((const uint8_t *) p + i, len - i);
-
-        if (n == 0 || ch < 0x20 || ch == 0x7f) {
+        if (ch < 0x20 || ch == 0x7f) {
             guardrail_fmt_raw(f, "?", 1);
-            n = 1;
             continue;
         }
 
-        guardrail_fmt_raw(f, p + i, n);
+        n = guardrail_fmt_char(f, p + i, len - i);
     }
 
     guardrail_fmt_raw(f, "\"", 1);
@@ -236,15 +247,7 @@ guardrail_fmt_html(guardrail_fmt_t *f, const char *p, size_t len)
             continue;
         }
 
-        n = guardrail_fmt_utf8((const uint8_t *) p + i, len - i);
-
-        if (n == 0) {
-            guardrail_fmt_raw(f, "?", 1);
-            n = 1;
-            continue;
-        }
-
-        guardrail_fmt_raw(f, p + i, n);
+        n = guardrail_fmt_char(f, p + i, len - i);
     }
 }
 

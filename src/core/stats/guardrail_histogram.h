@@ -31,7 +31,7 @@
 
 
 typedef struct {
-    uint64_t  sum;                      /* of the values, saturating */
+    uint64_t  sum;                      /* of the values, modulo 2^64 */
     uint64_t  max;
     uint64_t  buckets[GUARDRAIL_HISTOGRAM_BUCKETS];
 } guardrail_histogram_t;
