@@ -284,6 +284,21 @@ ngx_int_t ngx_http_guardrail_check_zones(ngx_conf_t *cf);
 /* bytes to map, which tell the layout; what makes or keeps the zone in them */
 
 size_t ngx_http_guardrail_map_size(ngx_http_guardrail_zone_t *zone);
+
+/*
+ * On a reload nginx takes memory of the same name and size for the same one,
+ * while workers of before still write to it.  Another layout must never be
+ * that: sizes are rounded to so many pages, and the page beyond these, the
+ * step, tells the layout.
+ */
+
+#define NGX_HTTP_GUARDRAIL_STEPS  64
+
+size_t ngx_http_guardrail_step_size(size_t size, ngx_uint_t step);
+
+/* memory of that name in the configuration before this one, or NULL */
+
+ngx_shm_zone_t *ngx_http_guardrail_old_zone(void *tag, ngx_str_t *name);
 ngx_int_t ngx_http_guardrail_init_zone(ngx_shm_zone_t *shm_zone, void *data);
 
 /*

@@ -19,8 +19,6 @@
 
 #define NGX_HTTP_GUARDRAIL_STATS_ROWS     16    /* at least */
 
-#define NGX_HTTP_GUARDRAIL_STATS_PAGES    64    /* sizes are multiples of */
-
 /* a process that is not yet done with taking its gauges over */
 
 #define NGX_HTTP_GUARDRAIL_STATS_CLAIMED  ((uint64_t) 1 << 63)
@@ -274,28 +272,12 @@ ngx_http_guardrail_add_stats(ngx_conf_t *cf)
 static ngx_http_guardrail_stats_t *
 ngx_http_guardrail_old_stats(void)
 {
-    ngx_uint_t        i;
-    ngx_list_t       *list;
-    ngx_shm_zone_t   *zone;
-    ngx_list_part_t  *part;
+    ngx_shm_zone_t  *old;
 
-    if (ngx_cycle == NULL || ngx_cycle->conf_ctx == NULL) {
-        return NULL;
-    }
+    old = ngx_http_guardrail_old_zone(&ngx_http_guardrail_stats_name,
+                                      &ngx_http_guardrail_stats_name);
 
-    list = (ngx_list_t *) (uintptr_t) &ngx_cycle->shared_memory;
-
-    for (part = &list->part; part; part = part->next) {
-        zone = part->elts;
-
-        for (i = 0; i < part->nelts; i++) {
-            if (zone[i].tag == &ngx_http_guardrail_stats_name) {
-                return zone[i].data;
-            }
-        }
-    }
-
-    return NULL;
+    return old ? old->data : NULL;
 }
 
 
@@ -352,17 +334,16 @@ ngx_http_guardrail_stats_slots(uint32_t capacity)
 
 
 /*
- * A slab pool begins it, and describes each page in 32 bytes at most.  nginx
- * takes memory of the same size for the same one, and as many rows may be
- * few with many slots: so sizes are rounded to 64 pages, and the pages beyond
- * tell the capacity.
+ * A slab pool begins it, and describes each page in 32 bytes at most.  Many
+ * rows with few slots may be as large as few rows with many: the step is that
+ * of the capacity.
  */
 
 static size_t
 ngx_http_guardrail_stats_size(uint32_t capacity, uint32_t slots)
 {
     size_t      size;
-    ngx_uint_t  pages;
+    ngx_uint_t  step;
 
     size = sizeof(ngx_http_guardrail_stats_head_t)
            + capacity * sizeof(ngx_http_guardrail_stats_row_t)
@@ -371,10 +352,9 @@ ngx_http_guardrail_stats_size(uint32_t capacity, uint32_t slots)
 
     size += size / 64 + 8 * ngx_pagesize;
 
-    for (pages = 1; capacity >>= 1; pages++) { /* void */ }
+    for (step = 0; capacity >>= 1; step++) { /* void */ }
 
-    return ngx_align(size, NGX_HTTP_GUARDRAIL_STATS_PAGES * ngx_pagesize)
-           + pages * ngx_pagesize;
+    return ngx_http_guardrail_step_size(size, step);
 }
 
 
@@ -664,9 +644,9 @@ ngx_http_guardrail_has_gone(ngx_http_guardrail_stats_t *stats)
 /* it belongs to where it was judged, not to its error page */
 
 ngx_http_guardrail_series_t *
-ngx_http_guardrail_find_series(ngx_http_request_t *r)
+ngx_http_guardrail_find_series(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx)
 {
-    ngx_http_guardrail_ctx_t       *ctx;
     ngx_http_guardrail_loc_conf_t  *glcf;
 
     if (!r->valid_location) {
@@ -675,8 +655,6 @@ ngx_http_guardrail_find_series(ngx_http_request_t *r)
 
         return NULL;
     }
-
-    ctx = ngx_http_guardrail_find_ctx(r);
 
     glcf = (ctx && ctx->conf)
            ? ctx->conf
@@ -702,7 +680,7 @@ ngx_http_guardrail_count(ngx_http_request_t *r)
     }
 
     ctx = ngx_http_guardrail_find_ctx(r);
-    series = ngx_http_guardrail_find_series(r);
+    series = ngx_http_guardrail_find_series(r, ctx);
 
     if (series == NULL) {
         return NGX_OK;

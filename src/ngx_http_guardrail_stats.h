@@ -130,7 +130,7 @@ ngx_int_t ngx_http_guardrail_renew_stats(ngx_cycle_t *cycle);
 /* of a request, NULL where nothing is guarded */
 
 ngx_http_guardrail_series_t *ngx_http_guardrail_find_series(
-    ngx_http_request_t *r);
+    ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx);
 
 /* the log phase: the request is counted */
 

@@ -14,8 +14,8 @@
 
 /* steps of one pass of the event loop, and bytes that end it: about a ms */
 
-#define NGX_HTTP_GUARDRAIL_STEPS  64
-#define NGX_HTTP_GUARDRAIL_PASS   65536
+#define NGX_HTTP_GUARDRAIL_PASS_STEPS  64
+#define NGX_HTTP_GUARDRAIL_PASS_BYTES   65536
 
 /*
  * A timer that is not cancelable, until all is written: an old worker exits
@@ -170,8 +170,8 @@ ngx_http_guardrail_run(ngx_http_guardrail_out_t *out)
 
     for (n = 0; out->step(out) != NGX_OK; n++) {
 
-        if (n == NGX_HTTP_GUARDRAIL_STEPS
-            || out->written > NGX_HTTP_GUARDRAIL_PASS)
+        if (n == NGX_HTTP_GUARDRAIL_PASS_STEPS
+            || out->written > NGX_HTTP_GUARDRAIL_PASS_BYTES)
         {
             ngx_post_event(&out->event, &ngx_posted_next_events);
             ngx_add_timer(&out->event, NGX_HTTP_GUARDRAIL_KEEP);

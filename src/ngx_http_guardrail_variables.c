@@ -203,7 +203,8 @@ ngx_http_guardrail_text_variable(ngx_http_request_t *r,
     s = &version;
 
     if (data == ngx_http_guardrail_var_label) {
-        series = ngx_http_guardrail_find_series(r->main);
+        series = ngx_http_guardrail_find_series(r->main,
+                                    ngx_http_guardrail_find_ctx(r->main));
 
         if (series == NULL) {
             v->not_found = 1;

@@ -24,14 +24,8 @@
 
 #define NGX_HTTP_GUARDRAIL_HOLDER  100          /* ms */
 
-/* pages by which the sizes of zones differ: see map_size() */
-
-#define NGX_HTTP_GUARDRAIL_STEPS   64
-
-
 static ngx_int_t ngx_http_guardrail_carve(ngx_http_guardrail_zone_t *zone,
     ngx_uint_t changed);
-static ngx_uint_t ngx_http_guardrail_has_changed(ngx_shm_zone_t *shm_zone);
 static void ngx_http_guardrail_name_pairs(ngx_http_guardrail_zone_t *zone,
     uint64_t now);
 static ngx_uint_t ngx_http_guardrail_break_lock(
@@ -39,27 +33,25 @@ static ngx_uint_t ngx_http_guardrail_break_lock(
 static void ngx_http_guardrail_register(ngx_http_guardrail_zone_t *zone);
 
 
-/*
- * On a reload nginx takes a zone of the same name and size for the same one,
- * while workers of before still write to it.  A zone of another layout must
- * never be that: sizes are rounded to 64 pages, and the page beyond these
- * tells the layout.
- */
+size_t
+ngx_http_guardrail_step_size(size_t size, ngx_uint_t step)
+{
+    return ngx_align(size, NGX_HTTP_GUARDRAIL_STEPS * ngx_pagesize)
+           + (step + 1) * ngx_pagesize;
+}
+
 
 size_t
 ngx_http_guardrail_map_size(ngx_http_guardrail_zone_t *zone)
 {
-    size_t      unit;
     ngx_uint_t  step;
-
-    unit = NGX_HTTP_GUARDRAIL_STEPS * ngx_pagesize;
 
     step = (zone->rates - 1)
            + GUARDRAIL_ZONE_MAX_RATES * (GUARDRAIL_ZONE_VERSION
                                          % (NGX_HTTP_GUARDRAIL_STEPS
                                             / GUARDRAIL_ZONE_MAX_RATES));
 
-    return ngx_align(zone->size, unit) + (step + 1) * ngx_pagesize;
+    return ngx_http_guardrail_step_size(zone->size, step);
 }
 
 
@@ -97,7 +89,8 @@ ngx_http_guardrail_init_zone(ngx_shm_zone_t *shm_zone, void *data)
 
     zone->epoch = 1;
 
-    changed = ngx_http_guardrail_has_changed(shm_zone);
+    changed = (ngx_http_guardrail_old_zone(shm_zone->tag, &shm_zone->shm.name)
+               != NULL);
 
     if (changed) {
         ngx_log_error(NGX_LOG_WARN, shm_zone->shm.log, 0,
@@ -168,8 +161,8 @@ ngx_http_guardrail_carve(ngx_http_guardrail_zone_t *zone, ngx_uint_t changed)
 }
 
 
-static ngx_uint_t
-ngx_http_guardrail_has_changed(ngx_shm_zone_t *shm_zone)
+ngx_shm_zone_t *
+ngx_http_guardrail_old_zone(void *tag, ngx_str_t *name)
 {
     ngx_uint_t        i;
     ngx_list_t       *list;
@@ -180,7 +173,7 @@ ngx_http_guardrail_has_changed(ngx_shm_zone_t *shm_zone)
 
         /* there was no configuration before this one */
 
-        return 0;
+        return NULL;
     }
 
     list = (ngx_list_t *) (uintptr_t) &ngx_cycle->shared_memory;
@@ -190,18 +183,17 @@ ngx_http_guardrail_has_changed(ngx_shm_zone_t *shm_zone)
 
         for (i = 0; i < part->nelts; i++) {
 
-            if (old[i].tag == shm_zone->tag
-                && old[i].shm.name.len == shm_zone->shm.name.len
-                && ngx_strncmp(old[i].shm.name.data, shm_zone->shm.name.data,
-                               shm_zone->shm.name.len)
+            if (old[i].tag == tag
+                && old[i].shm.name.len == name->len
+                && ngx_strncmp(old[i].shm.name.data, name->data, name->len)
                    == 0)
             {
-                return 1;
+                return &old[i];
             }
         }
     }
 
-    return 0;
+    return NULL;
 }
 
 
