@@ -21,7 +21,8 @@
  *   slow         guardrail_min_rate, guardrail_body_timeout
  *   worker       budget, stepping aside, decoder memory of this worker
  *   variables    what logs and other modules are told
- *   stats        what is counted of all requests
+ *   stats_zone   the memory of what is counted of all requests
+ *   stats        counting
  *   status       ... and shown
  */
 

@@ -106,10 +106,52 @@ typedef struct {
 } ngx_http_guardrail_where_t;
 
 
-typedef struct ngx_http_guardrail_stats_s  ngx_http_guardrail_stats_t;
+/* the memory: a head, rows, counters */
+
+typedef struct {
+    uint64_t                          version;
+    uint64_t                          start;        /* s */
+    uint64_t                          rows;         /* that have a label */
+    uint64_t                          unused[5];
+    ngx_http_guardrail_gauges_t       gauges[
+                                          NGX_HTTP_GUARDRAIL_STATS_PROCESSES];
+} ngx_http_guardrail_stats_head_t;
 
 
-const char *ngx_http_guardrail_verdict_name(ngx_uint_t verdict);
+typedef struct {
+    uint64_t                          hash[2];      /* of the label */
+
+    /* slots that were ever added to: what is not is not read */
+
+    uint8_t                           used[NGX_HTTP_GUARDRAIL_STATS_SLOTS];
+    uint8_t                           unused[8];
+} ngx_http_guardrail_stats_row_t;
+
+
+typedef struct {
+    ngx_shm_zone_t                   *shm_zone;
+    ngx_http_guardrail_main_conf_t   *gmcf;
+    uint32_t                          capacity;     /* rows */
+    uint32_t                          slots;        /* by the capacity */
+
+    ngx_http_guardrail_stats_head_t  *head;
+    ngx_http_guardrail_stats_row_t   *rows;
+    ngx_http_guardrail_counters_t    *counters;     /* slots x rows */
+} ngx_http_guardrail_stats_t;
+
+/*
+ * What is mapped.  A single process that has taken a new configuration may
+ * serve requests of the one before, whose memory nginx has unmapped.
+ */
+
+extern ngx_http_guardrail_stats_head_t  *ngx_http_guardrail_mapped;
+
+/* a process that is not yet done with taking its gauges over */
+
+#define NGX_HTTP_GUARDRAIL_STATS_CLAIMED  ((uint64_t) 1 << 63)
+
+
+/* stats_zone */
 
 /* at merge: finds or makes the series of a location, and its label */
 
@@ -126,6 +168,11 @@ void ngx_http_guardrail_exit_stats(ngx_cycle_t *cycle);
 /* a single process goes on with another configuration */
 
 ngx_int_t ngx_http_guardrail_renew_stats(ngx_cycle_t *cycle);
+
+
+/* stats */
+
+const char *ngx_http_guardrail_verdict_name(ngx_uint_t verdict);
 
 /* of a request, NULL where nothing is guarded */
 
