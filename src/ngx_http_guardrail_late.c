@@ -253,3 +253,52 @@ ngx_http_guardrail_late_feed(ngx_http_guardrail_ctx_t *ctx, u_char *p,
         return NGX_DECLINED;
     }
 }
+
+
+/* to its end, with the guard on, under equal limits */
+
+ngx_uint_t
+ngx_http_guardrail_is_judged(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx, guardrail_body_limits_t *limits,
+    off_t length)
+{
+    uint64_t                   judged;
+    ngx_uint_t                 decoded;
+    guardrail_coding_e         coding;
+    ngx_http_guardrail_ctx_t  *mctx;
+
+    mctx = (r == r->main) ? ctx : ngx_http_guardrail_find_ctx(r->main);
+
+    /*
+     * A subrequest may have been given a body of its own, and a module may
+     * have put another one in the place of what was judged.
+     */
+
+    if (mctx == NULL || !mctx->judged
+        || r->request_body != r->main->request_body)
+    {
+        return 0;
+    }
+
+    /* one that was decoded has lost its coding since */
+
+    decoded = (ngx_http_guardrail_decoded(r) != NULL);
+    judged = decoded ? mctx->body.decoded : mctx->body.wire;
+    coding = limits->coding;
+
+    if (decoded) {
+        limits->coding = mctx->body.limits.coding;
+    }
+
+    if (judged == (uint64_t) length
+        && ngx_memcmp(&mctx->body.limits, limits,
+                      sizeof(guardrail_body_limits_t))
+           == 0)
+    {
+        return 1;
+    }
+
+    limits->coding = coding;
+
+    return 0;
+}

@@ -9,7 +9,8 @@
  *   setters      directives of limits
  *   value        values that may contain variables: reading, evaluation
  *   head         what the request's header says of its body
- *   gate         PREACCESS and PRECONTENT, reading the body
+ *   gate         PREACCESS and PRECONTENT
+ *   read         behind it: reading the body, levels
  *   late         bodies that were read before the gate
  *   body_filter  buffers -> core/body -> HTTP status
  *   decode       guardrail_decode: what is stored and sent on in its place
@@ -434,7 +435,29 @@ GUARDRAIL_HOT ngx_int_t ngx_http_guardrail_precontent_handler(
     ngx_http_request_t *r);
 
 
+/* read */
+
+/*
+ * The steps behind the gate; each goes on with the next: a body that was read
+ * before, or the body is read; then levels.  NGX_DECLINED, NGX_DONE (the
+ * phases are run again), or a status.
+ */
+
+GUARDRAIL_APART ngx_int_t ngx_http_guardrail_run_late(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx);
+GUARDRAIL_HOT ngx_int_t ngx_http_guardrail_read(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx);
+GUARDRAIL_HOT ngx_int_t ngx_http_guardrail_run_levels(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx);
+
+
 /* late */
+
+/* it was judged to its end, with the guard on, under equal limits */
+
+GUARDRAIL_APART ngx_uint_t ngx_http_guardrail_is_judged(
+    ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
+    guardrail_body_limits_t *limits, off_t length);
 
 /* something read the body, or threw it away, before the gate */
 
@@ -495,6 +518,11 @@ ngx_http_guardrail_cold ngx_int_t ngx_http_guardrail_refuse(
 
 ngx_http_guardrail_cold ngx_int_t ngx_http_guardrail_excess(
     ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx);
+
+/* refuses as what cannot be judged: why is for the log */
+
+ngx_http_guardrail_cold ngx_int_t ngx_http_guardrail_cannot_judge(
+    ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx, const char *error);
 
 /* the backend has it: logs the verdict, and leaves the body to its reader */
 

@@ -380,3 +380,14 @@ ngx_http_guardrail_forget_variables(ngx_http_request_t *r)
 
     return NGX_OK;
 }
+
+
+ngx_int_t
+ngx_http_guardrail_cannot_judge(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx, const char *error)
+{
+    ngx_http_guardrail_set_verdict(ctx, GUARDRAIL_INTERNAL, 0, 0);
+    ctx->error = error;
+
+    return ngx_http_guardrail_excess(r, ctx);
+}
