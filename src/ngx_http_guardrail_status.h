@@ -155,6 +155,23 @@ ngx_int_t ngx_http_guardrail_step_html(ngx_http_guardrail_out_t *out);
 
 extern ngx_http_guardrail_zone_view_t  ngx_http_guardrail_view;
 
+/*
+ * What a tenant has used, by the items of its quotas; what it was never
+ * charged for is left out.  No limit is known where limit is 0.
+ */
+
+typedef struct {
+    char                              name[GUARDRAIL_LIMIT_NAME + 1];
+    uint64_t                          used;
+    uint64_t                          limit;
+} ngx_http_guardrail_view_item_t;
+
+#define NGX_HTTP_GUARDRAIL_VIEW_ITEMS                                         \
+    (GUARDRAIL_ZONE_MAX_RATES + GUARDRAIL_LEVEL_UNITS)
+
+ngx_uint_t ngx_http_guardrail_view_items(ngx_http_guardrail_zone_view_t *view,
+    ngx_http_guardrail_view_row_t *row, ngx_http_guardrail_view_item_t *items);
+
 /* tenants of a zone that are shown */
 
 #define NGX_HTTP_GUARDRAIL_SHOWN  50

@@ -39,7 +39,7 @@ static void ngx_http_guardrail_tenant_rows(ngx_http_guardrail_out_t *out,
     ngx_http_guardrail_zone_t *zone);
 static void ngx_http_guardrail_tenant_row(ngx_http_guardrail_out_t *out,
     ngx_http_guardrail_zone_t *zone, ngx_http_guardrail_view_row_t *row,
-    const char *item, uint64_t used, uint64_t limit);
+    ngx_http_guardrail_view_item_t *item);
 static void ngx_http_guardrail_begin_table(ngx_http_guardrail_out_t *out,
     const ngx_http_guardrail_table_t *table);
 static void ngx_http_guardrail_begin_row(ngx_http_guardrail_out_t *out,
@@ -314,34 +314,23 @@ static void
 ngx_http_guardrail_tenant_rows(ngx_http_guardrail_out_t *out,
     ngx_http_guardrail_zone_t *zone)
 {
-    char                             name[GUARDRAIL_LIMIT_NAME + 1];
-    ngx_uint_t                       i, j;
-    ngx_http_guardrail_view_row_t   *row;
+    ngx_uint_t                       i, j, n;
     ngx_http_guardrail_zone_view_t  *view;
+    ngx_http_guardrail_view_item_t   items[NGX_HTTP_GUARDRAIL_VIEW_ITEMS];
 
     view = &ngx_http_guardrail_view;
 
     ngx_http_guardrail_zone_snapshot(zone, view);
 
     for (i = 0; i < view->n_rows && i < NGX_HTTP_GUARDRAIL_SHOWN; i++) {
-        row = &view->rows[i];
+        n = ngx_http_guardrail_view_items(view, &view->rows[i], items);
 
-        for (j = 0; j < GUARDRAIL_ZONE_MAX_RATES; j++) {
+        for (j = 0; j < n; j++) {
 
-            if (view->pairs[j].period) {
-                name[guardrail_limit_name(view->pairs[j].unit,
-                                          view->pairs[j].period, name)] = '\0';
-
-                ngx_http_guardrail_tenant_row(out, zone, row, name,
-                                              row->used[j], row->limits[j]);
+            if (items[j].used) {
+                ngx_http_guardrail_tenant_row(out, zone, &view->rows[i],
+                                              &items[j]);
             }
-        }
-
-        for (j = 0; j < GUARDRAIL_LEVEL_UNITS; j++) {
-            ngx_http_guardrail_tenant_row(out, zone, row,
-                                          ngx_http_guardrail_level_name(j),
-                                          row->level_used[j],
-                                          row->level_limits[j]);
         }
     }
 }
@@ -350,12 +339,8 @@ ngx_http_guardrail_tenant_rows(ngx_http_guardrail_out_t *out,
 static void
 ngx_http_guardrail_tenant_row(ngx_http_guardrail_out_t *out,
     ngx_http_guardrail_zone_t *zone, ngx_http_guardrail_view_row_t *row,
-    const char *item, uint64_t used, uint64_t limit)
+    ngx_http_guardrail_view_item_t *item)
 {
-    if (used == 0) {
-        return;
-    }
-
     ngx_http_guardrail_begin_row(out, &zone->name);
 
     ngx_http_guardrail_put(out, "<td>");
@@ -363,11 +348,11 @@ ngx_http_guardrail_tenant_row(ngx_http_guardrail_out_t *out,
                        (char *) row->name, row->len);
     ngx_http_guardrail_put(out, "</td>");
 
-    ngx_http_guardrail_cell(out, item);
-    ngx_http_guardrail_cell_u64(out, used);
+    ngx_http_guardrail_cell(out, item->name);
+    ngx_http_guardrail_cell_u64(out, item->used);
 
-    if (limit && limit != GUARDRAIL_NO_LIMIT) {
-        ngx_http_guardrail_cell_u64(out, limit);
+    if (item->limit && item->limit != GUARDRAIL_NO_LIMIT) {
+        ngx_http_guardrail_cell_u64(out, item->limit);
 
     } else {
         ngx_http_guardrail_cell(out, "");

@@ -34,8 +34,6 @@ static void ngx_http_guardrail_write_levels(ngx_http_guardrail_out_t *out,
     ngx_http_guardrail_zone_view_t *view);
 static void ngx_http_guardrail_write_tenant(ngx_http_guardrail_out_t *out,
     ngx_http_guardrail_zone_view_t *view, ngx_uint_t row);
-static void ngx_http_guardrail_write_item(ngx_http_guardrail_out_t *out,
-    const char *name, uint64_t used, uint64_t limit);
 static void ngx_http_guardrail_zone_refusals(ngx_http_guardrail_out_t *out,
     const char *name, ngx_str_t *zone, ngx_http_guardrail_zone_view_t *view);
 static void ngx_http_guardrail_zone_leases(ngx_http_guardrail_out_t *out,
@@ -44,6 +42,9 @@ static void ngx_http_guardrail_zone_used(ngx_http_guardrail_out_t *out,
     const char *name, ngx_str_t *zone, ngx_http_guardrail_zone_view_t *view);
 static void ngx_http_guardrail_zone_limit(ngx_http_guardrail_out_t *out,
     const char *name, ngx_str_t *zone, ngx_http_guardrail_zone_view_t *view);
+static void ngx_http_guardrail_zone_levels(ngx_http_guardrail_out_t *out,
+    const char *name, ngx_str_t *zone, ngx_http_guardrail_zone_view_t *view,
+    uint64_t *values);
 static void ngx_http_guardrail_zone_age(ngx_http_guardrail_out_t *out,
     const char *name, ngx_str_t *zone, ngx_http_guardrail_zone_view_t *view);
 static void ngx_http_guardrail_zone_sample(ngx_http_guardrail_out_t *out,
@@ -267,10 +268,10 @@ static void
 ngx_http_guardrail_write_tenant(ngx_http_guardrail_out_t *out,
     ngx_http_guardrail_zone_view_t *view, ngx_uint_t row)
 {
-    char                            name[GUARDRAIL_LIMIT_NAME + 1];
-    ngx_str_t                       tenant;
-    ngx_uint_t                      i;
-    ngx_http_guardrail_view_row_t  *r;
+    ngx_str_t                        tenant;
+    ngx_uint_t                       i, n;
+    ngx_http_guardrail_view_row_t   *r;
+    ngx_http_guardrail_view_item_t   items[NGX_HTTP_GUARDRAIL_VIEW_ITEMS];
 
     r = &view->rows[row];
 
@@ -283,20 +284,18 @@ ngx_http_guardrail_write_tenant(ngx_http_guardrail_out_t *out,
     ngx_http_guardrail_json_name(out, "items");
     ngx_http_guardrail_json_open(out, "[");
 
-    for (i = 0; i < GUARDRAIL_ZONE_MAX_RATES; i++) {
+    n = ngx_http_guardrail_view_items(view, r, items);
 
-        if (view->pairs[i].period) {
-            name[guardrail_limit_name(view->pairs[i].unit,
-                                      view->pairs[i].period, name)] = '\0';
+    for (i = 0; i < n; i++) {
+        ngx_http_guardrail_json_open(out, "{");
+        ngx_http_guardrail_json_text(out, "item", items[i].name);
+        ngx_http_guardrail_json_u64(out, "used", items[i].used);
 
-            ngx_http_guardrail_write_item(out, name, r->used[i],
-                                          r->limits[i]);
+        if (items[i].limit) {
+            ngx_http_guardrail_json_limit(out, "limit", items[i].limit);
         }
-    }
 
-    for (i = 0; i < GUARDRAIL_LEVEL_UNITS; i++) {
-        ngx_http_guardrail_write_item(out, ngx_http_guardrail_level_name(i),
-                                      r->level_used[i], r->level_limits[i]);
+        ngx_http_guardrail_json_close(out, "}");
     }
 
     ngx_http_guardrail_json_close(out, "]");
@@ -305,25 +304,35 @@ ngx_http_guardrail_write_tenant(ngx_http_guardrail_out_t *out,
 }
 
 
-/* what it was never charged for is left out */
-
-static void
-ngx_http_guardrail_write_item(ngx_http_guardrail_out_t *out, const char *name,
-    uint64_t used, uint64_t limit)
+ngx_uint_t
+ngx_http_guardrail_view_items(ngx_http_guardrail_zone_view_t *view,
+    ngx_http_guardrail_view_row_t *row, ngx_http_guardrail_view_item_t *items)
 {
-    if (used == 0 && limit == 0) {
-        return;
+    ngx_uint_t                       i, n;
+    ngx_http_guardrail_view_pair_t  *pair;
+
+    for (n = 0, i = 0; i < GUARDRAIL_ZONE_MAX_RATES; i++) {
+        pair = &view->pairs[i];
+
+        if (pair->period && (row->used[i] || row->limits[i])) {
+            items[n].name[guardrail_limit_name(pair->unit, pair->period,
+                                               items[n].name)] = '\0';
+            items[n].used = row->used[i];
+            items[n++].limit = row->limits[i];
+        }
     }
 
-    ngx_http_guardrail_json_open(out, "{");
-    ngx_http_guardrail_json_text(out, "item", name);
-    ngx_http_guardrail_json_u64(out, "used", used);
+    for (i = 0; i < GUARDRAIL_LEVEL_UNITS; i++) {
 
-    if (limit) {
-        ngx_http_guardrail_json_limit(out, "limit", limit);
+        if (row->level_used[i] || row->level_limits[i]) {
+            items[n].name[guardrail_limit_name(GUARDRAIL_UNIT_UPLOADS + i, 0,
+                                               items[n].name)] = '\0';
+            items[n].used = row->level_used[i];
+            items[n++].limit = row->level_limits[i];
+        }
     }
 
-    ngx_http_guardrail_json_close(out, "}");
+    return n;
 }
 
 
@@ -453,16 +462,7 @@ static void
 ngx_http_guardrail_zone_used(ngx_http_guardrail_out_t *out, const char *name,
     ngx_str_t *zone, ngx_http_guardrail_zone_view_t *view)
 {
-    ngx_uint_t  i;
-
-    for (i = 0; i < GUARDRAIL_LEVEL_UNITS; i++) {
-
-        if (view->constant && view->level_limits[i]) {
-            ngx_http_guardrail_unit_sample(out, name, "", zone, "unit",
-                                           ngx_http_guardrail_level_name(i),
-                                           view->level_used[i]);
-        }
-    }
+    ngx_http_guardrail_zone_levels(out, name, zone, view, view->level_used);
 }
 
 
@@ -470,16 +470,27 @@ static void
 ngx_http_guardrail_zone_limit(ngx_http_guardrail_out_t *out,
     const char *name, ngx_str_t *zone, ngx_http_guardrail_zone_view_t *view)
 {
+    ngx_http_guardrail_zone_levels(out, name, zone, view, view->level_limits);
+}
+
+
+/* where the key is a constant, of levels that have a limit */
+
+static void
+ngx_http_guardrail_zone_levels(ngx_http_guardrail_out_t *out,
+    const char *name, ngx_str_t *zone, ngx_http_guardrail_zone_view_t *view,
+    uint64_t *values)
+{
     ngx_uint_t  i;
 
     for (i = 0; i < GUARDRAIL_LEVEL_UNITS; i++) {
 
         if (view->constant && view->level_limits[i]
-            && view->level_limits[i] != GUARDRAIL_NO_LIMIT)
+            && values[i] != GUARDRAIL_NO_LIMIT)
         {
             ngx_http_guardrail_unit_sample(out, name, "", zone, "unit",
                                            ngx_http_guardrail_level_name(i),
-                                           view->level_limits[i]);
+                                           values[i]);
         }
     }
 }
