@@ -9,6 +9,7 @@
 
 
 #include "tap.h"
+#include "bytes.h"
 
 #include "stats/guardrail_histogram.h"
 
@@ -21,7 +22,6 @@
 #define TIMES    20000
 
 
-static uint64_t rnd(void);
 static int compare(const void *a, const void *b);
 static void *add_many(void *data);
 static void test_bounds(void);
@@ -34,19 +34,8 @@ static void test_threads(void);
 static void test_suggestions(void);
 
 
-static uint64_t               seed = 20261127;
+static rng_t                  rng = { 20261127 };
 static guardrail_histogram_t  shared;
-
-
-static uint64_t
-rnd(void)
-{
-    seed ^= seed << 13;
-    seed ^= seed >> 7;
-    seed ^= seed << 17;
-
-    return seed;
-}
 
 
 static int
@@ -93,7 +82,8 @@ test_random_values(void)
     uint64_t  value, bound;
 
     for (bad = 0, i = 0; i < 200000; i++) {
-        value = (rnd() & (((uint64_t) 1 << 40) - 1)) >> (rnd() % 41);
+        value = (rng_next(&rng) & (((uint64_t) 1 << 40) - 1))
+                >> (rng_next(&rng) % 41);
         bound = guardrail_histogram_bound(guardrail_histogram_index(value));
 
         bad += bound < value || (bound - value) * 16 > value;
@@ -139,13 +129,14 @@ test_quantiles(void)
     guardrail_histogram_t  h, half[2];
 
     for (bad = 0, round = 0; round < 60; round++) {
-        n = 1 + (unsigned) (rnd() % VALUES);
+        n = 1 + (unsigned) (rng_next(&rng) % VALUES);
 
         memset(half, 0, sizeof(half));
         memset(&h, 0, sizeof(h));
 
         for (i = 0; i < n; i++) {
-            values[i] = (rnd() & 0xffffffffff) >> (rnd() % 41);
+            values[i] = (rng_next(&rng) & 0xffffffffff)
+                        >> (rng_next(&rng) % 41);
             guardrail_histogram_add(&half[i % 2], values[i]);
         }
 
@@ -277,7 +268,7 @@ test_suggestions(void)
     tap_is_u64(guardrail_suggest_number(240000), 500000, "240000: 500000");
 
     for (bad = 0, i = 0; i < 100000; i++) {
-        value = 1024 + (rnd() >> (8 + rnd() % 48));
+        value = 1024 + (rng_next(&rng) >> (8 + rng_next(&rng) % 48));
         size = guardrail_suggest_size(value);
         number = guardrail_suggest_number(value);
 

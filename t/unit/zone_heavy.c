@@ -8,6 +8,7 @@
 
 
 #include "tap.h"
+#include "bytes.h"
 
 #include "zone_block.h"
 
@@ -40,7 +41,6 @@ typedef struct {
 } charge_t;
 
 
-static uint64_t below(uint64_t n);
 static void name_key(guardrail_key_t *key, uint64_t n);
 static void make(uint32_t rates, uint32_t buckets);
 static void change(guardrail_zone_t *z, void *data);
@@ -72,7 +72,7 @@ static const guardrail_limit_t  limit = { 100, 60, GUARDRAIL_UNIT_REQUESTS };
 static zone_block_t            b;
 static guardrail_heavy_copy_t  copies[GUARDRAIL_HEAVY_ROWS];
 static uint32_t                n_copies;
-static uint64_t                state = 20261127;
+static rng_t                   rng = { 20261127 };
 
 
 int
@@ -96,17 +96,6 @@ main(void)
     test_killed();
 
     return tap_done();
-}
-
-
-static uint64_t
-below(uint64_t n)
-{
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-
-    return (state * 0x2545f4914f6cdd1d) % n;
 }
 
 
@@ -287,7 +276,7 @@ test_grown(void)
     /* never more than an eighth is missed */
 
     for (i = 0; i < 100000; i++) {
-        from = (below(UINT64_MAX) >> below(64)) | 8;
+        from = (rng_next(&rng) >> rng_below(&rng, 64)) | 8;
         from -= (from > UINT64_MAX / 2) ? UINT64_MAX / 2 : 0;
         from |= 8;
         bad += !guardrail_heavy_grown(from, from + from / 8 + 1);
@@ -661,7 +650,8 @@ test_heaviest_of_many(void)
 
         /* 100 keys have a quarter of all, of two LIMITs */
 
-        n = below(4) ? 100 + below(TENANTS) : below(100);
+        n = rng_below(&rng, 4) ? 100 + rng_below(&rng, TENANTS)
+                               : rng_below(&rng, 100);
 
         (void) sprintf(name, "k%" PRIu64, n);
         charge(&z, n, name, n % 2 ? 10000 : 12000, 1, now);
@@ -711,15 +701,16 @@ test_killed(void)
     for (i = 0; i < KILLED && wrong == NULL; i++) {
 
         memset(&c, 0, sizeof(c));
-        n = below(40);
+        n = rng_below(&rng, 40);
         name_key(&c.key, n);
-        c.len = below(2) ? (size_t) sprintf(c.name, "key-%" PRIu64, n) : 0;
+        c.len = rng_below(&rng, 2)
+                ? (size_t) sprintf(c.name, "key-%" PRIu64, n) : 0;
         c.rate.limit = limit;
-        c.rate.limit.period = 1 + (uint32_t) below(12);
-        c.rate.limit.value = 5 + below(100);
+        c.rate.limit.period = 1 + (uint32_t) rng_below(&rng, 12);
+        c.rate.limit.value = 5 + rng_below(&rng, 100);
         c.now = NOW + i * 97;
-        c.amount = below(20);
-        c.level = below(4) ? 0 : (unsigned) (1 + below(2));
+        c.amount = rng_below(&rng, 20);
+        c.level = rng_below(&rng, 4) ? 0 : (unsigned) (1 + rng_below(&rng, 2));
 
         wrong = zone_killed(&b, change, &c, sizeof(c));
 
