@@ -142,7 +142,7 @@ for stage in $stages; do
     release)
         add_tests release \
             TEST_MODULE="$root/build/ngx_http_guardrail_module.so"
-        run release 2
+        run release 3
         ;;
 
     locks)
@@ -155,7 +155,7 @@ for stage in $stages; do
                     TEST_MODULE="$root/build/locks/ngx_http_guardrail_module.so"
             fi
 
-            run locks 2
+            run locks 3
         fi
         ;;
 
@@ -163,7 +163,7 @@ for stage in $stages; do
         add_tests asan \
             TEST_MODULE="$root/build/asan/ngx_http_guardrail_module.so" \
             TEST_PRELOAD="$(gcc -print-file-name=libasan.so)"
-        run asan 2
+        run asan 3
         ;;
 
     ubsan)
@@ -172,7 +172,7 @@ for stage in $stages; do
 
         only='^# .*no-asan' add_tests ubsan \
             TEST_MODULE="$root/build/ubsan/ngx_http_guardrail_module.so"
-        run ubsan 2
+        run ubsan 3
         ;;
 
     *)
