@@ -10,9 +10,28 @@
 #include "ngx_http_guardrail_module.h"
 
 
+/* bytes that one call drops: what freeing them costs is bounded */
+
+#define NGX_HTTP_GUARDRAIL_DROP  (256 * 1024)
+
+
+#if (NGX_LINUX)
+static void ngx_http_guardrail_drop_input(ngx_http_request_t *r);
+static ssize_t ngx_http_guardrail_recv_dropping(ngx_connection_t *c,
+    u_char *buf, size_t size);
+#endif
 static ngx_int_t ngx_http_guardrail_vanish_header(ngx_table_elt_t *h,
     void *data);
 static ngx_int_t ngx_http_guardrail_vanish_subrequest(ngx_http_request_t *r);
+
+
+#if (NGX_LINUX)
+
+/* where bytes that are dropped would go: no page of it is ever touched */
+
+static u_char  ngx_http_guardrail_dropped[NGX_HTTP_GUARDRAIL_DROP];
+
+#endif
 
 
 void
@@ -201,6 +220,10 @@ ngx_http_guardrail_vanish(ngx_http_request_t *r,
         r->keepalive = 0;
         r->lingering_close = 1;
         r->read_event_handler = ngx_http_block_reading;
+
+#if (NGX_LINUX)
+        ngx_http_guardrail_drop_input(r);
+#endif
     }
 
     ctx->held = NULL;
@@ -237,6 +260,58 @@ ngx_http_guardrail_vanish(ngx_http_request_t *r,
     }
 #endif
 }
+
+
+#if (NGX_LINUX)
+
+/*
+ * A client that was refused goes on sending.  Lingering close reads that in
+ * pieces of 4 KiB, which for a bomb of a megabyte are 256 system calls and
+ * copies.  TCP can drop it unread, all that is there at once (tcp(7),
+ * MSG_TRUNC); a stream of another kind, TLS or HTTP/2 is read as ever.
+ */
+
+static void
+ngx_http_guardrail_drop_input(ngx_http_request_t *r)
+{
+    int                family;
+    ngx_connection_t  *c;
+
+    c = r->connection;
+
+#if (NGX_HTTP_V2)
+    if (r->stream) {
+        return;
+    }
+#endif
+
+    /* the address of a client may be what a header said */
+
+    family = c->listening->sockaddr->sa_family;
+
+    if (c->recv == ngx_recv && (family == AF_INET
+#if (NGX_HAVE_INET6)
+                                || family == AF_INET6
+#endif
+                               ))
+    {
+        c->recv = ngx_http_guardrail_recv_dropping;
+    }
+}
+
+
+/* the call that follows says how it stands with the connection */
+
+static ssize_t
+ngx_http_guardrail_recv_dropping(ngx_connection_t *c, u_char *buf, size_t size)
+{
+    (void) recv(c->fd, ngx_http_guardrail_dropped, NGX_HTTP_GUARDRAIL_DROP,
+                MSG_TRUNC);
+
+    return ngx_recv(c, buf, size);
+}
+
+#endif
 
 
 static ngx_int_t

@@ -15,6 +15,8 @@ use Guardrail::Test;
 
 my $t = Guardrail::Test->new(lingering => '5s');
 
+our $unix;
+
 my $server = <<'SERVER';
     guardrail on;
 
@@ -57,8 +59,28 @@ my @cases = (
     ['malformed, chunked', 400, '/gate', $gzip, 'xxxx', 'chunked'],
 );
 
-$t->start(server => $server);
+# what comes is dropped unread where the connection is TCP, which the address
+# that a proxy names does not tell
+
+my $path = $t->dir . '/socket';
+
+$t->start(server => $server, http => <<HTTP);
+    set_real_ip_from unix:;
+
+    server {
+        listen unix:$path;
+$server
+    }
+HTTP
+
 goes_on(@$_) for @cases;
+
+{
+    local $unix = $path;
+
+    goes_on("a socket of the system, $_->[0]", @$_[1 .. $#$_]) for @cases;
+}
+
 $t->stop;
 
 $t->start(http => 'guardrail_decoder_memory 1;', server => $server);
@@ -70,7 +92,7 @@ $t->done;
 
 sub goes_on {
     my ($name, $status, $uri, $header, $body, $chunked) = @_;
-    my $c = $t->h1;
+    my $c = $t->h1(path => $unix);
     my $out = $piece;
 
     $body //= '';
@@ -80,9 +102,11 @@ sub goes_on {
         $out = Guardrail::Http1::chunks($piece, 65536);
     }
 
+    my $framed = $chunked ? 'Transfer-Encoding: chunked'
+                          : 'Content-Length: 100000000';
+
     $c->send(join "\r\n", "POST $uri HTTP/1.1", 'Host: localhost',
-             $header || (), $chunked ? 'Transfer-Encoding: chunked'
-                                     : 'Content-Length: 100000000', '', $body);
+             'X-Real-IP: 192.0.2.1', $header || (), $framed, '', $body);
 
     # the answer is there, and is not read
 

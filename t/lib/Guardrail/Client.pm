@@ -11,6 +11,7 @@ use warnings;
 use Errno qw(EAGAIN EINTR EPIPE);
 use IO::Select;
 use IO::Socket::INET;
+use IO::Socket::UNIX;
 use Scalar::Util qw(weaken);
 use Socket qw(IPPROTO_TCP SHUT_WR TCP_NODELAY);
 use Time::HiRes qw(time sleep);
@@ -20,23 +21,18 @@ use Guardrail::Util qw(scale);
 my @all;
 
 
+# port => N, or path => the socket's
+
 sub new {
     my ($class, %opt) = @_;
+    my $sock = defined $opt{path} ? _unix($opt{path}) : _tcp($opt{port});
 
-    my $sock = IO::Socket::INET->new(
-        PeerAddr => '127.0.0.1',
-        PeerPort => $opt{port},
-        Proto    => 'tcp',
-        Timeout  => 5 * scale,
-    ) or die "connect to port $opt{port}: $!\n";
-
-    $sock->setsockopt(IPPROTO_TCP, TCP_NODELAY, 1);
     $sock->blocking(0);
 
     my $self = bless {
         sock => $sock,
         port => $opt{port},
-        from => $sock->sockport,
+        from => defined $opt{path} ? undef : $sock->sockport,
         in   => '',             # what arrived and was not taken yet
         eof  => 0,              # the other end closed, or reset
         gone => 0,              # writing is of no use any more
@@ -47,6 +43,30 @@ sub new {
     weaken($all[-1]);
 
     return $self;
+}
+
+
+sub _tcp {
+    my ($port) = @_;
+
+    my $sock = IO::Socket::INET->new(
+        PeerAddr => '127.0.0.1',
+        PeerPort => $port,
+        Proto    => 'tcp',
+        Timeout  => 5 * scale,
+    ) or die "connect to port $port: $!\n";
+
+    $sock->setsockopt(IPPROTO_TCP, TCP_NODELAY, 1);
+
+    return $sock;
+}
+
+
+sub _unix {
+    my ($path) = @_;
+
+    return IO::Socket::UNIX->new(Peer => $path)
+           || die "connect to $path: $!\n";
 }
 
 
@@ -214,6 +234,10 @@ sub idle {
 sub drain {
     my ($self) = @_;
     my $end = time + 1;
+
+    # a full socket of the system stops the writer anyway
+
+    return if !defined $self->{port};
 
     while (!$self->{eof} && time < $end) {
         return unless $self->_unread;

@@ -74,6 +74,7 @@ sub backend {
 sub h1 {
     my ($self, %opt) = @_;
 
+    return Guardrail::Http1->new(path => $opt{path}) if defined $opt{path};
     return Guardrail::Http1->new(port => $opt{port} // $self->port('PORT'));
 }
 
