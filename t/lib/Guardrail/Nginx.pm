@@ -464,12 +464,23 @@ sub error_log {
 }
 
 
-# the lines of the error log that match
+# the lines of the error log that match; with a place, those written since
 
 sub log_lines {
-    my ($self, $re) = @_;
+    my ($self, $re, $from) = @_;
+    my $log = defined $from ? read_file("$self->{dir}/error.log", $from)
+                            : $self->error_log;
 
-    return grep { $_ =~ $re } split /^/, $self->error_log;
+    return grep { $_ =~ $re } split /^/, $log;
+}
+
+
+# the place in the error log up to which it is written
+
+sub log_end {
+    my ($self) = @_;
+
+    return -s "$self->{dir}/error.log" || 0;
 }
 
 
