@@ -459,8 +459,13 @@ ngx_http_guardrail_end_of_body(ngx_http_guardrail_ctx_t *ctx)
 
     guardrail_body_close(&ctx->body);
 
-    ngx_http_guardrail_unwatch_pace(ctx);
-    ngx_http_guardrail_release_uploads(ctx);
+    if (ctx->slow) {
+        ngx_http_guardrail_unwatch_pace(ctx);
+    }
+
+    if (ctx->quotas) {
+        ngx_http_guardrail_release_uploads(ctx);
+    }
 
     if (ctx->mode == NGX_HTTP_GUARDRAIL_ON) {
         ctx->judged = 1;

@@ -15,16 +15,33 @@ static GUARDRAIL_APART ngx_int_t ngx_http_guardrail_enter_args(
     ngx_uint_t mode);
 static GUARDRAIL_APART void ngx_http_guardrail_leave_partial(
     ngx_http_request_t *r);
+static GUARDRAIL_APART ngx_int_t ngx_http_guardrail_enter_by_variable(
+    ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
+    ngx_http_guardrail_loc_conf_t *glcf);
 static GUARDRAIL_HOT ngx_int_t ngx_http_guardrail_enter(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx, ngx_http_guardrail_loc_conf_t *glcf);
 static GUARDRAIL_HOT ngx_int_t ngx_http_guardrail_judge(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx, ngx_uint_t late, off_t length);
+static GUARDRAIL_APART ngx_int_t ngx_http_guardrail_judge_anew(
+    ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx, ngx_uint_t late,
+    off_t length, guardrail_body_limits_t *limits);
+static GUARDRAIL_APART ngx_int_t ngx_http_guardrail_admit_body(
+    ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx, ngx_uint_t late,
+    off_t length, guardrail_body_limits_t *limits);
+static GUARDRAIL_HOT ngx_int_t ngx_http_guardrail_begin(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx);
 static GUARDRAIL_HOT ngx_int_t ngx_http_guardrail_prepare(
+    ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
+    guardrail_body_limits_t *limits);
+static GUARDRAIL_APART ngx_int_t ngx_http_guardrail_prepare_scanners(
     ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
     guardrail_body_limits_t *limits);
 static GUARDRAIL_APART ngx_int_t ngx_http_guardrail_judge_decoded(
     ngx_http_guardrail_ctx_t *ctx, guardrail_body_limits_t *limits,
     uint64_t wire, uint64_t decoded);
+static GUARDRAIL_APART ngx_int_t ngx_http_guardrail_foresee_some(
+    ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
+    ngx_http_guardrail_loc_conf_t *glcf);
 static GUARDRAIL_APART ngx_int_t ngx_http_guardrail_plain_bound(
     ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx);
 static GUARDRAIL_APART ngx_int_t ngx_http_guardrail_enter_without_body(
@@ -34,10 +51,8 @@ static GUARDRAIL_APART ngx_int_t ngx_http_guardrail_enter_without_body(
 ngx_int_t
 ngx_http_guardrail_preaccess_handler(ngx_http_request_t *r)
 {
-    off_t                           declared;
     ngx_int_t                       rc;
     ngx_http_guardrail_ctx_t       *ctx;
-    guardrail_body_limits_t         limits;
     ngx_http_guardrail_loc_conf_t  *glcf;
 
     glcf = ngx_http_get_module_loc_conf(r, ngx_http_guardrail_module);
@@ -75,12 +90,40 @@ ngx_http_guardrail_preaccess_handler(ngx_http_request_t *r)
         return NGX_DECLINED;
     }
 
-    declared = r->headers_in.content_length_n;
     ctx->conf = glcf;
 
     if (glcf->mode.n == NGX_HTTP_GUARDRAIL_DRY_RUN) {
         return ngx_http_guardrail_plain_bound(r, ctx);
     }
+
+    if (!glcf->fixed || glcf->quotas) {
+        return ngx_http_guardrail_foresee_some(r, ctx, glcf);
+    }
+
+    ctx->foreseen = glcf;
+    ctx->declared_length = r->headers_in.content_length_n;
+
+    if (ngx_http_guardrail_judge_head(r, ctx, glcf, &glcf->limits,
+                                      ctx->declared_length)
+        != GUARDRAIL_OK)
+    {
+        ctx->mode = NGX_HTTP_GUARDRAIL_ON;
+        ctx->entered = 1;
+
+        return ngx_http_guardrail_refuse(r, ctx);
+    }
+
+    return NGX_DECLINED;
+}
+
+
+/* by those limits that are known before authentication */
+
+static ngx_int_t
+ngx_http_guardrail_foresee_some(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx, ngx_http_guardrail_loc_conf_t *glcf)
+{
+    guardrail_body_limits_t  limits;
 
     if (ngx_http_guardrail_eval_limits(r, glcf, NGX_HTTP_GUARDRAIL_ON, 1,
                                        &limits)
@@ -93,7 +136,8 @@ ngx_http_guardrail_preaccess_handler(ngx_http_request_t *r)
         ngx_http_guardrail_quota_limits(r, ctx, 1, &limits);
     }
 
-    if (ngx_http_guardrail_judge_head(r, ctx, glcf, &limits, declared)
+    if (ngx_http_guardrail_judge_head(r, ctx, glcf, &limits,
+                                      r->headers_in.content_length_n)
         != GUARDRAIL_OK)
     {
         ctx->mode = NGX_HTTP_GUARDRAIL_ON;
@@ -218,6 +262,22 @@ ngx_http_guardrail_leave_partial(ngx_http_request_t *r)
 }
 
 
+static ngx_int_t
+ngx_http_guardrail_enter_by_variable(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx, ngx_http_guardrail_loc_conf_t *glcf)
+{
+    if (ngx_http_guardrail_eval_mode(r, glcf, &ctx->mode) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (r == r->main && (glcf->args || glcf->windows)) {
+        return ngx_http_guardrail_enter_args(r, glcf, ctx->mode);
+    }
+
+    return NGX_DECLINED;
+}
+
+
 /* the request enters a location: once for each */
 
 static ngx_int_t
@@ -240,12 +300,11 @@ ngx_http_guardrail_enter(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
 
     ctx->whose = NULL;
 
-    if (ngx_http_guardrail_eval_mode(r, glcf, &ctx->mode) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
+    if (glcf->mode.cv == NULL) {
+        ctx->mode = (ngx_uint_t) glcf->mode.n;
 
-    if (glcf->mode.cv && r == r->main && (glcf->args || glcf->windows)) {
-        rc = ngx_http_guardrail_enter_args(r, glcf, ctx->mode);
+    } else {
+        rc = ngx_http_guardrail_enter_by_variable(r, ctx, glcf);
 
         if (rc != NGX_DECLINED) {
             return rc;
@@ -327,9 +386,52 @@ static ngx_int_t
 ngx_http_guardrail_judge(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
     ngx_uint_t late, off_t length)
 {
+    ngx_int_t                       rc;
+    guardrail_body_limits_t         limits;
+    ngx_http_guardrail_loc_conf_t  *glcf;
+
+    glcf = ctx->conf;
+
+    if (!late
+        && ctx->foreseen == glcf
+        && ctx->declared_length == length
+        && ctx->head.uri_changes == r->uri_changes)
+    {
+        /* PREACCESS has judged this head by all of the limits */
+
+        limits = glcf->limits;
+
+    } else {
+        rc = ngx_http_guardrail_judge_anew(r, ctx, late, length, &limits);
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
+    }
+
+    limits.coding = ctx->head.coding;
+    limits.format = ctx->head.judged_as;
+
+    if (late || glcf->decode || glcf->quotas || glcf->tenant) {
+        return ngx_http_guardrail_admit_body(r, ctx, late, length, &limits);
+    }
+
+    if (ngx_http_guardrail_prepare(r, ctx, &limits) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_guardrail_begin(r, ctx);
+}
+
+
+/* evaluates the limits, and judges the head by them; NGX_OK to go on */
+
+static ngx_int_t
+ngx_http_guardrail_judge_anew(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx, ngx_uint_t late, off_t length,
+    guardrail_body_limits_t *limits)
+{
     off_t                         wire;
-    ngx_uint_t                    decode;
-    guardrail_body_limits_t       limits;
     ngx_http_guardrail_decode_t  *d;
 
     /* later limits of the wire go by what came over it */
@@ -337,7 +439,7 @@ ngx_http_guardrail_judge(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
     d = late ? ngx_http_guardrail_decoded(r) : NULL;
     wire = d ? (off_t) d->wire : length;
 
-    if (ngx_http_guardrail_eval_limits(r, ctx->conf, ctx->mode, 0, &limits)
+    if (ngx_http_guardrail_eval_limits(r, ctx->conf, ctx->mode, 0, limits)
         != NGX_OK)
     {
         return ngx_http_guardrail_cannot_judge(r, ctx,
@@ -345,20 +447,38 @@ ngx_http_guardrail_judge(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
     }
 
     if (r == r->main && ctx->conf->quotas) {
-        ngx_http_guardrail_quota_limits(r, ctx, 0, &limits);
+        ngx_http_guardrail_quota_limits(r, ctx, 0, limits);
     }
 
-    if (ngx_http_guardrail_judge_head(r, ctx, ctx->conf, &limits, wire)
+    if (ngx_http_guardrail_judge_head(r, ctx, ctx->conf, limits, wire)
         != GUARDRAIL_OK
-        || (d && ngx_http_guardrail_judge_decoded(ctx, &limits, d->wire,
+        || (d && ngx_http_guardrail_judge_decoded(ctx, limits, d->wire,
                                                   (uint64_t) length)
                  != NGX_OK))
     {
         return ngx_http_guardrail_excess(r, ctx);
     }
 
+    return NGX_OK;
+}
+
+
+/* one that was read before, that is decoded, or that somebody pays for */
+
+static ngx_int_t
+ngx_http_guardrail_admit_body(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx, ngx_uint_t late, off_t length,
+    guardrail_body_limits_t *limits)
+{
+    off_t                         wire;
+    ngx_uint_t                    decode;
+    ngx_http_guardrail_decode_t  *d;
+
+    d = late ? ngx_http_guardrail_decoded(r) : NULL;
+    wire = d ? (off_t) d->wire : length;
+
     decode = ngx_http_guardrail_decodes(ctx)
-             && limits.coding != GUARDRAIL_CODING_IDENTITY;
+             && limits->coding != GUARDRAIL_CODING_IDENTITY;
 
     if (decode && r != r->main) {
 
@@ -380,7 +500,7 @@ ngx_http_guardrail_judge(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
     }
 
     if (late && !decode
-        && ngx_http_guardrail_is_judged(r, ctx, &limits, length))
+        && ngx_http_guardrail_is_judged(r, ctx, limits, length))
     {
 
         if (r == r->main && ngx_http_guardrail_charge_judged(ctx) != NGX_OK) {
@@ -390,7 +510,7 @@ ngx_http_guardrail_judge(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
         return ngx_http_guardrail_run_levels(r, ctx);
     }
 
-    if (ngx_http_guardrail_prepare(r, ctx, &limits) != NGX_OK) {
+    if (ngx_http_guardrail_prepare(r, ctx, limits) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -412,6 +532,15 @@ ngx_http_guardrail_judge(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
         return ngx_http_guardrail_run_late(r, ctx);
     }
 
+    return ngx_http_guardrail_begin(r, ctx);
+}
+
+
+/* all is known: the body may come */
+
+static ngx_int_t
+ngx_http_guardrail_begin(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx)
+{
     ctx->inspect = 1;
 
     if (ctx->mode == NGX_HTTP_GUARDRAIL_DRY_RUN || !ctx->conf->buffering) {
@@ -426,15 +555,30 @@ static ngx_int_t
 ngx_http_guardrail_prepare(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx, guardrail_body_limits_t *limits)
 {
-    void    *block;
-    size_t   size;
-
     guardrail_body_close(&ctx->body);
-
-    ngx_http_guardrail_init_alloc(ctx);
 
     guardrail_body_init(&ctx->body, limits, ngx_http_guardrail_worker.ndjson,
                         &ctx->alloc);
+
+    ctx->judged = 0;
+    ctx->offset = 0;
+
+    if (ctx->quotas == NULL && guardrail_body_is_plain(&ctx->body)) {
+        return NGX_OK;
+    }
+
+    return ngx_http_guardrail_prepare_scanners(r, ctx, limits);
+}
+
+
+static ngx_int_t
+ngx_http_guardrail_prepare_scanners(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx, guardrail_body_limits_t *limits)
+{
+    void    *block;
+    size_t   size;
+
+    ngx_http_guardrail_init_alloc(ctx);
 
     size = guardrail_body_block(limits);
 
@@ -448,11 +592,8 @@ ngx_http_guardrail_prepare(ngx_http_request_t *r,
     }
 
     if (r == r->main) {
-        ctx->body.meter = ngx_http_guardrail_meter(ctx);
+        guardrail_body_set_meter(&ctx->body, ngx_http_guardrail_meter(ctx));
     }
-
-    ctx->judged = 0;
-    ctx->offset = 0;
 
     return NGX_OK;
 }

@@ -22,11 +22,10 @@ static ngx_uint_t ngx_http_guardrail_known_charset(u_char *p, u_char *end);
 static GUARDRAIL_HOT guardrail_format_e ngx_http_guardrail_type_format(
     ngx_str_t *type);
 static GUARDRAIL_HOT guardrail_rc_e ngx_http_guardrail_judge_encoding(
-    ngx_http_guardrail_ctx_t *ctx, ngx_http_guardrail_loc_conf_t *glcf,
-    guardrail_body_limits_t *limits);
+    ngx_http_guardrail_ctx_t *ctx, ngx_http_guardrail_loc_conf_t *glcf);
 static GUARDRAIL_HOT guardrail_rc_e ngx_http_guardrail_judge_type(
     ngx_http_guardrail_ctx_t *ctx, ngx_http_guardrail_loc_conf_t *glcf,
-    guardrail_body_limits_t *limits);
+    const guardrail_body_limits_t *limits);
 static GUARDRAIL_HOT guardrail_format_e ngx_http_guardrail_choose_format(
     ngx_http_guardrail_loc_conf_t *glcf, ngx_http_guardrail_head_t *head,
     ngx_uint_t in_force);
@@ -364,7 +363,7 @@ ngx_http_guardrail_type_format(ngx_str_t *type)
 guardrail_rc_e
 ngx_http_guardrail_judge_head(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx, ngx_http_guardrail_loc_conf_t *glcf,
-    guardrail_body_limits_t *limits, off_t declared)
+    const guardrail_body_limits_t *limits, off_t declared)
 {
     uint64_t        length;
     guardrail_rc_e  rc;
@@ -372,8 +371,6 @@ ngx_http_guardrail_judge_head(ngx_http_request_t *r,
     ngx_http_guardrail_parse_head(r, &ctx->head);
 
     length = (declared > 0) ? (uint64_t) declared : 0;
-
-    limits->coding = ctx->head.coding;
 
     if (length > limits->max_body) {
         ngx_http_guardrail_set_verdict(ctx, GUARDRAIL_MAX_BODY,
@@ -396,7 +393,7 @@ ngx_http_guardrail_judge_head(ngx_http_request_t *r,
         return GUARDRAIL_MAX_DECODED;
     }
 
-    rc = ngx_http_guardrail_judge_encoding(ctx, glcf, limits);
+    rc = ngx_http_guardrail_judge_encoding(ctx, glcf);
 
     if (rc != GUARDRAIL_OK) {
         return rc;
@@ -408,7 +405,7 @@ ngx_http_guardrail_judge_head(ngx_http_request_t *r,
 
 static guardrail_rc_e
 ngx_http_guardrail_judge_encoding(ngx_http_guardrail_ctx_t *ctx,
-    ngx_http_guardrail_loc_conf_t *glcf, guardrail_body_limits_t *limits)
+    ngx_http_guardrail_loc_conf_t *glcf)
 {
     ngx_http_guardrail_head_t  *head;
 
@@ -452,7 +449,8 @@ ngx_http_guardrail_judge_encoding(ngx_http_guardrail_ctx_t *ctx,
 
 static guardrail_rc_e
 ngx_http_guardrail_judge_type(ngx_http_guardrail_ctx_t *ctx,
-    ngx_http_guardrail_loc_conf_t *glcf, guardrail_body_limits_t *limits)
+    ngx_http_guardrail_loc_conf_t *glcf,
+    const guardrail_body_limits_t *limits)
 {
     const char                 *error;
     ngx_uint_t                  in_force;
@@ -496,7 +494,7 @@ ngx_http_guardrail_judge_type(ngx_http_guardrail_ctx_t *ctx,
         return GUARDRAIL_TYPE;
     }
 
-    limits->format = ngx_http_guardrail_choose_format(glcf, head, in_force);
+    head->judged_as = ngx_http_guardrail_choose_format(glcf, head, in_force);
 
     return GUARDRAIL_OK;
 }

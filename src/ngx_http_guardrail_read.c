@@ -178,7 +178,9 @@ ngx_http_guardrail_body_handler(ngx_http_request_t *r)
     ctx->complete = 1;
     ctx->partial = 0;
 
-    ngx_http_guardrail_release_uploads(ctx);
+    if (ctx->quotas) {
+        ngx_http_guardrail_release_uploads(ctx);
+    }
 
     /* another location may read the stored body again */
 
