@@ -14,7 +14,7 @@ static ngx_int_t ngx_http_guardrail_add_handler(
 static ngx_int_t ngx_http_guardrail_init_module(ngx_cycle_t *cycle);
 static void ngx_http_guardrail_exit(ngx_cycle_t *cycle);
 static GUARDRAIL_HOT void ngx_http_guardrail_end(void *data);
-static void ngx_http_guardrail_free(void *data);
+static GUARDRAIL_HOT void ngx_http_guardrail_free(void *data);
 
 
 static ngx_http_module_t  ngx_http_guardrail_module_ctx = {

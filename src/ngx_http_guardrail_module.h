@@ -49,15 +49,6 @@
 #endif
 
 
-/* a variable that is reached without a look into the table of addresses */
-
-#if (__GNUC__)
-#define ngx_http_guardrail_own  __attribute__((visibility("hidden")))
-#else
-#define ngx_http_guardrail_own
-#endif
-
-
 #define NGX_HTTP_GUARDRAIL_VERSION  "0.1.0"
 
 
@@ -523,7 +514,21 @@ GUARDRAIL_APART ngx_uint_t ngx_http_guardrail_is_judged(
 
 /* something read the body, or threw it away, before the gate */
 
-GUARDRAIL_HOT ngx_uint_t ngx_http_guardrail_is_late(ngx_http_request_t *r);
+static ngx_inline ngx_uint_t
+ngx_http_guardrail_is_late(ngx_http_request_t *r)
+{
+#if (NGX_HTTP_V2)
+    if (r->stream && r->stream->skip_data) {
+        return 1;
+    }
+#endif
+
+    return r->request_body != NULL
+           || r->discard_body
+           || (r->headers_in.content_length_n == 0
+               && ngx_http_guardrail_was_discarded(r));
+}
+
 
 /* the bytes that are stored, -1 if some of the body is gone */
 
@@ -769,7 +774,16 @@ void ngx_http_guardrail_spend(void);
 /* stands in line for the next pass */
 
 void ngx_http_guardrail_step_aside(ngx_http_guardrail_ctx_t *ctx);
-void ngx_http_guardrail_leave_queue(ngx_http_guardrail_ctx_t *ctx);
+
+static ngx_inline void
+ngx_http_guardrail_leave_queue(ngx_http_guardrail_ctx_t *ctx)
+{
+    if (ctx->waiting) {
+        ngx_queue_remove(&ctx->queue);
+        ctx->waiting = 0;
+    }
+}
+
 
 /* runs the phases of a request that waited; it may be freed here */
 
@@ -799,8 +813,8 @@ ngx_int_t ngx_http_guardrail_add_variables(ngx_conf_t *cf);
 
 /* ctx may be NULL: nothing had to be judged */
 
-ngx_http_guardrail_verdict_e ngx_http_guardrail_verdict(ngx_http_request_t *r,
-    ngx_http_guardrail_ctx_t *ctx);
+GUARDRAIL_HOT ngx_http_guardrail_verdict_e ngx_http_guardrail_verdict(
+    ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx);
 
 
 #endif /* NGX_HTTP_GUARDRAIL_MODULE_H */

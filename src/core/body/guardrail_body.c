@@ -73,6 +73,7 @@ guardrail_body_init_any(guardrail_body_t *b, const guardrail_ndjson_ops_t *ops)
 
     limits = &b->limits;
 
+    b->looked_into = 1;
     b->codec = guardrail_codec_get(limits->coding);
 
     nl.max_records = limits->max_records;

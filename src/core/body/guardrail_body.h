@@ -135,6 +135,7 @@ typedef struct {
     unsigned                    pending:1;      /* the decoder may have more */
     unsigned                    finished:1;
     unsigned                    closed:1;
+    unsigned                    looked_into:1;  /* it was never plain */
     unsigned                    wire_known:1;   /* it does not grow */
     unsigned                    sniffed:3;      /* bytes of a BOM */
     unsigned                    first:8;        /* the body's first byte */
@@ -175,6 +176,18 @@ static inline unsigned
 guardrail_body_is_plain(const guardrail_body_t *b)
 {
     return b->plain != 0;
+}
+
+
+/*
+ * The same of a body that may have ended: what was no more than bytes has
+ * neither records nor an estimate that anybody asks for.
+ */
+
+static inline unsigned
+guardrail_body_was_looked_into(const guardrail_body_t *b)
+{
+    return b->looked_into;
 }
 
 
