@@ -555,10 +555,16 @@ static ngx_int_t
 ngx_http_guardrail_prepare(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx, guardrail_body_limits_t *limits)
 {
-    guardrail_body_close(&ctx->body);
+    if (ctx->body.alloc) {
 
-    guardrail_body_init(&ctx->body, limits, ngx_http_guardrail_worker.ndjson,
-                        &ctx->alloc);
+        /* that of another location */
+
+        guardrail_body_close(&ctx->body);
+        ngx_memzero(&ctx->body, sizeof(guardrail_body_t));
+    }
+
+    guardrail_body_init_zeroed(&ctx->body, limits,
+                               ngx_http_guardrail_worker.ndjson, &ctx->alloc);
 
     ctx->judged = 0;
     ctx->offset = 0;

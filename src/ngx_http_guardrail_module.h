@@ -500,7 +500,7 @@ GUARDRAIL_APART ngx_int_t ngx_http_guardrail_run_late(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx);
 GUARDRAIL_HOT ngx_int_t ngx_http_guardrail_read(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx);
-GUARDRAIL_HOT ngx_int_t ngx_http_guardrail_run_levels(ngx_http_request_t *r,
+GUARDRAIL_APART ngx_int_t ngx_http_guardrail_run_levels(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx);
 
 

@@ -38,9 +38,18 @@ void
 guardrail_body_init(guardrail_body_t *b, const guardrail_body_limits_t *limits,
     const guardrail_ndjson_ops_t *ops, const guardrail_alloc_t *alloc)
 {
-    uint64_t  most;
-
     memset(b, 0, sizeof(guardrail_body_t));
+
+    guardrail_body_init_zeroed(b, limits, ops, alloc);
+}
+
+
+void
+guardrail_body_init_zeroed(guardrail_body_t *b,
+    const guardrail_body_limits_t *limits, const guardrail_ndjson_ops_t *ops,
+    const guardrail_alloc_t *alloc)
+{
+    uint64_t  most;
 
     b->limits = *limits;
     b->format = limits->format;

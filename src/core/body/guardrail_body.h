@@ -81,6 +81,20 @@ typedef struct {
 } guardrail_body_limits_t;
 
 
+/* a record, JSON or memory limit or quota: the format matters */
+
+static inline unsigned
+guardrail_body_in_force(const guardrail_body_limits_t *limits)
+{
+    return limits->max_records != GUARDRAIL_NO_LIMIT
+           || limits->max_record_size != GUARDRAIL_NO_LIMIT
+           || limits->max_memory != GUARDRAIL_NO_LIMIT
+           || limits->records
+           || limits->estimate
+           || limits->json.shape;
+}
+
+
 /*
  * Who counts a body while it streams, for quotas.  charge is called at the
  * end, and before: when 64 KiB of the wire or decoded, or 256 records, would
@@ -231,7 +245,13 @@ uint64_t guardrail_body_estimate(const guardrail_body_t *b);
  * must live as long as the body does, and may be NULL for identity.
  */
 
-GUARDRAIL_HOT void guardrail_body_init(guardrail_body_t *b,
+void guardrail_body_init(guardrail_body_t *b,
+    const guardrail_body_limits_t *limits, const guardrail_ndjson_ops_t *ops,
+    const guardrail_alloc_t *alloc);
+
+/* the same where all of the state is zero already */
+
+GUARDRAIL_HOT void guardrail_body_init_zeroed(guardrail_body_t *b,
     const guardrail_body_limits_t *limits, const guardrail_ndjson_ops_t *ops,
     const guardrail_alloc_t *alloc);
 
@@ -284,15 +304,28 @@ GUARDRAIL_HOT guardrail_rc_e guardrail_body_finish_any(guardrail_body_t *b);
 GUARDRAIL_HOT void guardrail_body_close_decoder(guardrail_body_t *b);
 
 
+/* Feeds so many bytes of a plain body: 0 if that takes more to judge. */
+
+static inline unsigned
+guardrail_body_pass_plain(guardrail_body_t *b, size_t len)
+{
+    if (b->decoded + len >= b->plain) {
+        return 0;
+    }
+
+    b->decoded += len;
+    b->wire = b->decoded;
+
+    return 1;
+}
+
+
 static inline guardrail_rc_e
 guardrail_body_feed(guardrail_body_t *b, const uint8_t *p, size_t len,
     uint8_t *scratch, int64_t *budget, size_t *used)
 {
-    if (b->decoded + len < b->plain) {
-        b->decoded += len;
-        b->wire = b->decoded;
+    if (guardrail_body_pass_plain(b, len)) {
         *used = len;
-
         return GUARDRAIL_OK;
     }
 
