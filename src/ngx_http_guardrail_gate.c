@@ -24,18 +24,14 @@ static GUARDRAIL_HOT ngx_int_t ngx_http_guardrail_judge(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx, ngx_uint_t late, off_t length);
 static GUARDRAIL_APART ngx_int_t ngx_http_guardrail_judge_anew(
     ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx, ngx_uint_t late,
-    off_t length, guardrail_body_limits_t *limits);
-static GUARDRAIL_APART ngx_int_t ngx_http_guardrail_admit_body(
-    ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx, ngx_uint_t late,
-    off_t length, guardrail_body_limits_t *limits);
+    off_t length);
 static GUARDRAIL_HOT ngx_int_t ngx_http_guardrail_begin(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx);
 static GUARDRAIL_HOT ngx_int_t ngx_http_guardrail_prepare(
     ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
-    guardrail_body_limits_t *limits);
+    const guardrail_body_limits_t *limits);
 static GUARDRAIL_APART ngx_int_t ngx_http_guardrail_prepare_scanners(
-    ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
-    guardrail_body_limits_t *limits);
+    ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx);
 static GUARDRAIL_APART ngx_int_t ngx_http_guardrail_judge_decoded(
     ngx_http_guardrail_ctx_t *ctx, guardrail_body_limits_t *limits,
     uint64_t wire, uint64_t decoded);
@@ -386,37 +382,23 @@ static ngx_int_t
 ngx_http_guardrail_judge(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
     ngx_uint_t late, off_t length)
 {
-    ngx_int_t                       rc;
-    guardrail_body_limits_t         limits;
     ngx_http_guardrail_loc_conf_t  *glcf;
 
     glcf = ctx->conf;
 
-    if (!late
-        && ctx->foreseen == glcf
-        && ctx->declared_length == length
-        && ctx->head.uri_changes == r->uri_changes)
+    if (late
+        || ctx->foreseen != glcf
+        || ctx->declared_length != length
+        || ctx->head.uri_changes != r->uri_changes
+        || glcf->tenant
+        || glcf->decode)
     {
-        /* PREACCESS has judged this head by all of the limits */
-
-        limits = glcf->limits;
-
-    } else {
-        rc = ngx_http_guardrail_judge_anew(r, ctx, late, length, &limits);
-
-        if (rc != NGX_OK) {
-            return rc;
-        }
+        return ngx_http_guardrail_judge_anew(r, ctx, late, length);
     }
 
-    limits.coding = ctx->head.coding;
-    limits.format = ctx->head.judged_as;
+    /* PREACCESS has judged this head by all of the limits */
 
-    if (late || glcf->decode || glcf->quotas || glcf->tenant) {
-        return ngx_http_guardrail_admit_body(r, ctx, late, length, &limits);
-    }
-
-    if (ngx_http_guardrail_prepare(r, ctx, &limits) != NGX_OK) {
+    if (ngx_http_guardrail_prepare(r, ctx, &glcf->limits) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -424,14 +406,13 @@ ngx_http_guardrail_judge(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
 }
 
 
-/* evaluates the limits, and judges the head by them; NGX_OK to go on */
-
 static ngx_int_t
 ngx_http_guardrail_judge_anew(ngx_http_request_t *r,
-    ngx_http_guardrail_ctx_t *ctx, ngx_uint_t late, off_t length,
-    guardrail_body_limits_t *limits)
+    ngx_http_guardrail_ctx_t *ctx, ngx_uint_t late, off_t length)
 {
     off_t                         wire;
+    ngx_uint_t                    decode;
+    guardrail_body_limits_t       limits;
     ngx_http_guardrail_decode_t  *d;
 
     /* later limits of the wire go by what came over it */
@@ -439,7 +420,7 @@ ngx_http_guardrail_judge_anew(ngx_http_request_t *r,
     d = late ? ngx_http_guardrail_decoded(r) : NULL;
     wire = d ? (off_t) d->wire : length;
 
-    if (ngx_http_guardrail_eval_limits(r, ctx->conf, ctx->mode, 0, limits)
+    if (ngx_http_guardrail_eval_limits(r, ctx->conf, ctx->mode, 0, &limits)
         != NGX_OK)
     {
         return ngx_http_guardrail_cannot_judge(r, ctx,
@@ -447,38 +428,23 @@ ngx_http_guardrail_judge_anew(ngx_http_request_t *r,
     }
 
     if (r == r->main && ctx->conf->quotas) {
-        ngx_http_guardrail_quota_limits(r, ctx, 0, limits);
+        ngx_http_guardrail_quota_limits(r, ctx, 0, &limits);
     }
 
-    if (ngx_http_guardrail_judge_head(r, ctx, ctx->conf, limits, wire)
+    if (ngx_http_guardrail_judge_head(r, ctx, ctx->conf, &limits, wire)
         != GUARDRAIL_OK
-        || (d && ngx_http_guardrail_judge_decoded(ctx, limits, d->wire,
+        || (d && ngx_http_guardrail_judge_decoded(ctx, &limits, d->wire,
                                                   (uint64_t) length)
                  != NGX_OK))
     {
         return ngx_http_guardrail_excess(r, ctx);
     }
 
-    return NGX_OK;
-}
-
-
-/* one that was read before, that is decoded, or that somebody pays for */
-
-static ngx_int_t
-ngx_http_guardrail_admit_body(ngx_http_request_t *r,
-    ngx_http_guardrail_ctx_t *ctx, ngx_uint_t late, off_t length,
-    guardrail_body_limits_t *limits)
-{
-    off_t                         wire;
-    ngx_uint_t                    decode;
-    ngx_http_guardrail_decode_t  *d;
-
-    d = late ? ngx_http_guardrail_decoded(r) : NULL;
-    wire = d ? (off_t) d->wire : length;
+    limits.coding = ctx->head.coding;
+    limits.format = ctx->head.judged_as;
 
     decode = ngx_http_guardrail_decodes(ctx)
-             && limits->coding != GUARDRAIL_CODING_IDENTITY;
+             && limits.coding != GUARDRAIL_CODING_IDENTITY;
 
     if (decode && r != r->main) {
 
@@ -500,7 +466,7 @@ ngx_http_guardrail_admit_body(ngx_http_request_t *r,
     }
 
     if (late && !decode
-        && ngx_http_guardrail_is_judged(r, ctx, limits, length))
+        && ngx_http_guardrail_is_judged(r, ctx, &limits, length))
     {
 
         if (r == r->main && ngx_http_guardrail_charge_judged(ctx) != NGX_OK) {
@@ -510,7 +476,7 @@ ngx_http_guardrail_admit_body(ngx_http_request_t *r,
         return ngx_http_guardrail_run_levels(r, ctx);
     }
 
-    if (ngx_http_guardrail_prepare(r, ctx, limits) != NGX_OK) {
+    if (ngx_http_guardrail_prepare(r, ctx, &limits) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -553,7 +519,7 @@ ngx_http_guardrail_begin(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx)
 
 static ngx_int_t
 ngx_http_guardrail_prepare(ngx_http_request_t *r,
-    ngx_http_guardrail_ctx_t *ctx, guardrail_body_limits_t *limits)
+    ngx_http_guardrail_ctx_t *ctx, const guardrail_body_limits_t *limits)
 {
     if (ctx->body.alloc) {
 
@@ -563,7 +529,8 @@ ngx_http_guardrail_prepare(ngx_http_request_t *r,
         ngx_memzero(&ctx->body, sizeof(guardrail_body_t));
     }
 
-    guardrail_body_init_zeroed(&ctx->body, limits,
+    guardrail_body_init_zeroed(&ctx->body, limits, ctx->head.judged_as,
+                               ctx->head.coding,
                                ngx_http_guardrail_worker.ndjson, &ctx->alloc);
 
     ctx->judged = 0;
@@ -573,20 +540,20 @@ ngx_http_guardrail_prepare(ngx_http_request_t *r,
         return NGX_OK;
     }
 
-    return ngx_http_guardrail_prepare_scanners(r, ctx, limits);
+    return ngx_http_guardrail_prepare_scanners(r, ctx);
 }
 
 
 static ngx_int_t
 ngx_http_guardrail_prepare_scanners(ngx_http_request_t *r,
-    ngx_http_guardrail_ctx_t *ctx, guardrail_body_limits_t *limits)
+    ngx_http_guardrail_ctx_t *ctx)
 {
     void    *block;
     size_t   size;
 
     ngx_http_guardrail_init_alloc(ctx);
 
-    size = guardrail_body_block(limits);
+    size = guardrail_body_block(&ctx->body.limits);
 
     if (size) {
         block = ngx_palloc(r->pool, size);

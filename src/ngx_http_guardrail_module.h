@@ -117,6 +117,24 @@ typedef struct {
 
 typedef struct {
     ngx_http_guardrail_value_t        mode;
+    ngx_http_guardrail_tenant_t      *tenant;
+    ngx_array_t                      *quotas;       /* of .._quota_t */
+    ngx_array_t                      *args;
+    ngx_array_t                      *windows;
+    ngx_array_t                      *types;
+    ngx_http_guardrail_series_t      *series;       /* counts its requests */
+    ngx_flag_t                        buffering;
+    ngx_flag_t                        decode;
+    ngx_uint_t                        encodings;        /* mask of codings */
+    ngx_uint_t                        format;
+
+    /* the limits, evaluated once, where none of them has variables */
+
+    ngx_uint_t                        fixed;
+    guardrail_body_limits_t           limits;
+
+    /* from here on little of it is looked at for a small body */
+
     ngx_http_guardrail_value_t        max_body;
     ngx_http_guardrail_value_t        max_decoded;
     ngx_http_guardrail_value_t        ratio;
@@ -127,26 +145,15 @@ typedef struct {
     ngx_http_guardrail_value_t        max_memory;
     guardrail_body_json_t            *json;         /* or NULL */
 
-    ngx_flag_t                        buffering;
-    ngx_flag_t                        decode;
-    ngx_uint_t                        encodings;        /* mask of codings */
-    ngx_uint_t                        format;
     ngx_uint_t                        log_level;
     ngx_uint_t                        error_format;
     ngx_uint_t                        status;       /* its handler */
     ngx_str_t                         label;
-    ngx_http_guardrail_series_t      *series;       /* counts its requests */
 
-    ngx_http_guardrail_tenant_t      *tenant;
-    ngx_array_t                      *quotas;       /* of .._quota_t */
     ngx_flag_t                        headers;
     ngx_uint_t                        memory_factor;    /* thousandths, */
                                                     /* 0: CPython's model */
     ngx_uint_t                        per_record;
-
-    ngx_array_t                      *args;
-    ngx_array_t                      *windows;
-    ngx_array_t                      *types;
 
     ngx_uint_t                        min_rate;     /* bytes a second */
     ngx_msec_t                        min_rate_grace;
@@ -155,11 +162,6 @@ typedef struct {
     /* the core's, taken over: 0 is no limit */
 
     off_t                             client_max_body_size;
-
-    /* the limits, evaluated once, where none of them has variables */
-
-    guardrail_body_limits_t           limits;
-    ngx_uint_t                        fixed;
 } ngx_http_guardrail_loc_conf_t;
 
 

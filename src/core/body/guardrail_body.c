@@ -40,25 +40,29 @@ guardrail_body_init(guardrail_body_t *b, const guardrail_body_limits_t *limits,
 {
     memset(b, 0, sizeof(guardrail_body_t));
 
-    guardrail_body_init_zeroed(b, limits, ops, alloc);
+    guardrail_body_init_zeroed(b, limits, limits->format, limits->coding, ops,
+                               alloc);
 }
 
 
 void
 guardrail_body_init_zeroed(guardrail_body_t *b,
-    const guardrail_body_limits_t *limits, const guardrail_ndjson_ops_t *ops,
+    const guardrail_body_limits_t *limits, guardrail_format_e format,
+    guardrail_coding_e coding, const guardrail_ndjson_ops_t *ops,
     const guardrail_alloc_t *alloc)
 {
     uint64_t  most;
 
     b->limits = *limits;
-    b->format = limits->format;
+    b->limits.format = format;
+    b->limits.coding = coding;
+    b->format = format;
     b->alloc = alloc;
 
-    if (limits->coding == GUARDRAIL_CODING_IDENTITY
-        && (limits->format == GUARDRAIL_FORMAT_NONE
-            || limits->format == GUARDRAIL_FORMAT_JSON
-            || limits->format == GUARDRAIL_FORMAT_JSON_SEQ)
+    if (coding == GUARDRAIL_CODING_IDENTITY
+        && (format == GUARDRAIL_FORMAT_NONE
+            || format == GUARDRAIL_FORMAT_JSON
+            || format == GUARDRAIL_FORMAT_JSON_SEQ)
         && !guardrail_body_in_force(limits))
     {
         most = (limits->max_body < limits->max_decoded)

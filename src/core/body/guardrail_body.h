@@ -249,10 +249,11 @@ void guardrail_body_init(guardrail_body_t *b,
     const guardrail_body_limits_t *limits, const guardrail_ndjson_ops_t *ops,
     const guardrail_alloc_t *alloc);
 
-/* the same where all of the state is zero already */
+/* the same where the state is zero, with what the limits leave open */
 
 GUARDRAIL_HOT void guardrail_body_init_zeroed(guardrail_body_t *b,
-    const guardrail_body_limits_t *limits, const guardrail_ndjson_ops_t *ops,
+    const guardrail_body_limits_t *limits, guardrail_format_e format,
+    guardrail_coding_e coding, const guardrail_ndjson_ops_t *ops,
     const guardrail_alloc_t *alloc);
 
 /*
