@@ -193,7 +193,7 @@ ngx_http_guardrail_make_ctx(ngx_http_request_t *r)
         ngx_http_guardrail_gauges->in_flight++;
     }
 
-    /* as nginx adds them, but in the context: one allocation instead of three */
+    /* as nginx adds them, yet in the context: one allocation, not three */
 
     ctx->cleanup.handler = ngx_http_guardrail_end;
     ctx->cleanup.data = ctx;
