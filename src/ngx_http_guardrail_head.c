@@ -109,9 +109,7 @@ ngx_http_guardrail_parse_head(ngx_http_request_t *r,
         return;
     }
 
-    if (head->parsed) {
-        ngx_memzero(head, sizeof(ngx_http_guardrail_head_t));
-    }
+    ngx_memzero(head, sizeof(ngx_http_guardrail_head_t));
 
     head->parsed = 1;
     head->uri_changes = r->uri_changes;
