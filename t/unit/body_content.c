@@ -409,7 +409,7 @@ test_meter(void)
         guardrail_body_init(&b, &l, ndjson, NULL);
         guardrail_body_use(&b, &ops, block);
 
-        b.meter = &meter;
+        guardrail_body_set_meter(&b, &meter);
         budget = JUDGE_PLENTY;
         piece = 1 + rng_below(&rng, in.len);
 
