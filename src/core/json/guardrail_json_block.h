@@ -13,6 +13,8 @@
  *     JSON_BRACE(v, c)    of those that are c once bit 5 is set
  *     JSON_WHITE(v)       of space, tab, LF, CR
  *     JSON_ODD(v)         of apostrophe, slash, hash, and bytes above 7F
+ *     JSON_HIGH(v)        of bytes above 7F
+ *     JSON_DIGITS(v)      of digits
  *     JSON_PREFIX(m)      each bit: the exclusive or of it and all below
  *     JSON_ONES(m)        the number of bits
  *     JSON_BELOW(m)       the number of zeros below the lowest bit, 64 if none
@@ -26,6 +28,7 @@
 
 
 #include "json/guardrail_json_walk.h"
+#include "json/guardrail_json_tell.h"
 
 
 #define JSON_EVEN    ((uint64_t) 0x5555555555555555)
@@ -65,7 +68,7 @@ guardrail_json_escapes(uint64_t backslash, uint64_t *carry)
 JSON_INLINE unsigned
 guardrail_json_classify(guardrail_json_fast_t *f, const guardrail_json_t *s,
     const uint8_t *p, guardrail_json_masks_t *m, guardrail_json_fast_t *n,
-    unsigned lines)
+    unsigned lines, unsigned memory)
 {
     uint64_t  quote, backslash, escaped, string, outside, white, comma, colon;
     uint64_t  odd, lf, scalars, sum, starts, stop;
@@ -127,6 +130,21 @@ guardrail_json_classify(guardrail_json_fast_t *f, const guardrail_json_t *s,
         return 0;
     }
 
+    if (memory) {
+        m->high = JSON_HIGH(v);
+        m->odd = (backslash | m->high) & string;
+        m->digits = JSON_DIGITS(v);
+        m->content = ~white;
+
+        if (!lines) {
+            m->lf = 0;
+        }
+
+        if (guardrail_json_most(f, s, m) > s->limits.memory) {
+            return 0;
+        }
+    }
+
     /* what was begun before goes on up to here */
 
     stop = f->string ? quote : ~m->scalar;
@@ -165,20 +183,26 @@ guardrail_json_classify(guardrail_json_fast_t *f, const guardrail_json_t *s,
 
 JSON_INLINE unsigned
 guardrail_json_block(guardrail_json_fast_t *f, guardrail_json_t *s,
-    const uint8_t *p, guardrail_json_walk_e walk)
+    const uint8_t *p, guardrail_json_walk_e walk, unsigned memory)
 {
     uint64_t                done, last;
     guardrail_json_fast_t   n;
     guardrail_json_masks_t  m;
 
-    if (!guardrail_json_classify(f, s, p, &m, &n, walk < json_walk_text)) {
+    if (!guardrail_json_classify(f, s, p, &m, &n, walk < json_walk_text,
+                                 memory))
+    {
         return 0;
     }
 
-    done = guardrail_json_walk(f, s, p, &m, walk);
+    done = guardrail_json_walk(f, s, p, &m, walk, memory);
 
     if (done == 0) {
         return 0;
+    }
+
+    if (memory) {
+        guardrail_json_tell(f, s, p, &m, done, walk < json_walk_text);
     }
 
     if (done != UINT64_MAX) {
@@ -192,6 +216,10 @@ guardrail_json_block(guardrail_json_fast_t *f, guardrail_json_t *s,
         f->offset += JSON_ONES(done);
 
         return (unsigned) JSON_ONES(done);
+    }
+
+    if (memory) {
+        guardrail_json_tell_on(f, p, &m, &n);
     }
 
     if (n.string && m.starts) {
@@ -217,11 +245,12 @@ guardrail_json_block(guardrail_json_fast_t *f, guardrail_json_t *s,
 
 JSON_INLINE size_t
 guardrail_json_inside(guardrail_json_fast_t *f, const guardrail_json_t *s,
-    const uint8_t *p, size_t len, unsigned lines)
+    const uint8_t *p, size_t len, unsigned lines, unsigned memory)
 {
-    size_t    i;
-    uint64_t  room, size, odd;
-    JSON_VEC  v;
+    size_t                  i;
+    uint64_t                room, size, odd;
+    JSON_VEC                v;
+    guardrail_json_masks_t  m;
 
     room = (f->length < f->limit) ? f->limit - f->length : 0;
 
@@ -229,6 +258,18 @@ guardrail_json_inside(guardrail_json_fast_t *f, const guardrail_json_t *s,
         size = f->offset - f->start;
         size = (size < s->limits.max_record_size)
                ? s->limits.max_record_size - size : 0;
+        room = (size < room) ? size : room;
+    }
+
+    if (memory) {
+        m.closes = 0;
+        m.lf = 0;
+        m.odd = 1;
+        m.high = 1;
+
+        size = guardrail_json_most(f, s, &m);
+        size = (size < s->limits.memory) ? s->limits.memory - size : 0;
+        size /= JSON_TELL_BYTE;
         room = (size < room) ? size : room;
     }
 
@@ -250,6 +291,10 @@ guardrail_json_inside(guardrail_json_fast_t *f, const guardrail_json_t *s,
         if (odd) {
             break;
         }
+
+        if (memory) {
+            f->odd |= JSON_HIGH(v);
+        }
     }
 
     f->length += i;
@@ -261,7 +306,7 @@ guardrail_json_inside(guardrail_json_fast_t *f, const guardrail_json_t *s,
 
 JSON_INLINE size_t
 guardrail_json_blocks(guardrail_json_fast_t *to, guardrail_json_t *s,
-    const uint8_t *p, size_t len, guardrail_json_walk_e walk)
+    const uint8_t *p, size_t len, guardrail_json_walk_e walk, unsigned memory)
 {
     size_t                 i;
     unsigned               n;
@@ -274,14 +319,14 @@ guardrail_json_blocks(guardrail_json_fast_t *to, guardrail_json_t *s,
 
         if (f.inside && !f.escaped) {
             i += guardrail_json_inside(&f, s, p + i, len - i,
-                                       walk < json_walk_text);
+                                       walk < json_walk_text, memory);
 
             if (len - i < 64) {
                 break;
             }
         }
 
-        n = guardrail_json_block(&f, s, p + i, walk);
+        n = guardrail_json_block(&f, s, p + i, walk, memory);
     }
 
     *to = f;
@@ -294,15 +339,15 @@ static JSON_TARGET __attribute__((noinline)) size_t
 guardrail_json_blocks_lines(guardrail_json_fast_t *f, guardrail_json_t *s,
     const uint8_t *p, size_t len)
 {
-    return guardrail_json_blocks(f, s, p, len, json_walk_lines);
+    return guardrail_json_blocks(f, s, p, len, json_walk_lines, 0);
 }
 
 
 static JSON_TARGET __attribute__((noinline)) size_t
-guardrail_json_blocks_lines_counted(guardrail_json_fast_t *f,
-    guardrail_json_t *s, const uint8_t *p, size_t len)
+guardrail_json_blocks_lines_counted(guardrail_json_fast_t *f, guardrail_json_t *s,
+    const uint8_t *p, size_t len)
 {
-    return guardrail_json_blocks(f, s, p, len, json_walk_lines_counted);
+    return guardrail_json_blocks(f, s, p, len, json_walk_lines_counted, 0);
 }
 
 
@@ -310,23 +355,78 @@ static JSON_TARGET __attribute__((noinline)) size_t
 guardrail_json_blocks_text(guardrail_json_fast_t *f, guardrail_json_t *s,
     const uint8_t *p, size_t len)
 {
-    return guardrail_json_blocks(f, s, p, len, json_walk_text);
+    return guardrail_json_blocks(f, s, p, len, json_walk_text, 0);
 }
 
 
 static JSON_TARGET __attribute__((noinline)) size_t
-guardrail_json_blocks_text_counted(guardrail_json_fast_t *f,
-    guardrail_json_t *s, const uint8_t *p, size_t len)
+guardrail_json_blocks_text_counted(guardrail_json_fast_t *f, guardrail_json_t *s,
+    const uint8_t *p, size_t len)
 {
-    return guardrail_json_blocks(f, s, p, len, json_walk_text_counted);
+    return guardrail_json_blocks(f, s, p, len, json_walk_text_counted, 0);
 }
+
+
+static JSON_TARGET __attribute__((noinline)) size_t
+guardrail_json_told_lines(guardrail_json_fast_t *f, guardrail_json_t *s,
+    const uint8_t *p, size_t len)
+{
+    return guardrail_json_blocks(f, s, p, len, json_walk_lines, 1);
+}
+
+
+static JSON_TARGET __attribute__((noinline)) size_t
+guardrail_json_told_lines_counted(guardrail_json_fast_t *f, guardrail_json_t *s,
+    const uint8_t *p, size_t len)
+{
+    return guardrail_json_blocks(f, s, p, len, json_walk_lines_counted, 1);
+}
+
+
+static JSON_TARGET __attribute__((noinline)) size_t
+guardrail_json_told_text(guardrail_json_fast_t *f, guardrail_json_t *s,
+    const uint8_t *p, size_t len)
+{
+    return guardrail_json_blocks(f, s, p, len, json_walk_text, 1);
+}
+
+
+static JSON_TARGET __attribute__((noinline)) size_t
+guardrail_json_told_text_counted(guardrail_json_fast_t *f, guardrail_json_t *s,
+    const uint8_t *p, size_t len)
+{
+    return guardrail_json_blocks(f, s, p, len, json_walk_text_counted, 1);
+}
+
+
+/* in the order of guardrail_json_walk_e; with a memory model, the others */
+
+static const guardrail_json_blocks_pt  guardrail_json_blocks_all[2][4] = {
+    {
+        guardrail_json_blocks_lines,
+        guardrail_json_blocks_lines_counted,
+        guardrail_json_blocks_text,
+        guardrail_json_blocks_text_counted
+    },
+    {
+        guardrail_json_told_lines,
+        guardrail_json_told_lines_counted,
+        guardrail_json_told_text,
+        guardrail_json_told_text_counted
+    }
+};
 
 
 static size_t
 guardrail_json_scan(guardrail_json_t *s, const uint8_t *p, size_t len)
 {
-    size_t                 i, n, rest;
-    guardrail_json_fast_t  f;
+    size_t                  i, n, rest;
+    unsigned                memory;
+    guardrail_json_fast_t   f;
+    guardrail_json_scan_pt  scalar;
+
+    memory = (s->memory != NULL);
+    scalar = memory ? guardrail_json_scan_memory : guardrail_json_scan_scalar;
 
     for (i = 0; i < len; i += rest) {
         n = 0;
@@ -334,23 +434,14 @@ guardrail_json_scan(guardrail_json_t *s, const uint8_t *p, size_t len)
         if (len - i >= 64 && guardrail_json_eligible(s)) {
             guardrail_json_fast_begin(&f, s);
 
-            switch (f.walk) {
+            f.first = p;
+            f.from = p + i;
 
-            case json_walk_lines:
-                n = guardrail_json_blocks_lines(&f, s, p + i, len - i);
-                break;
+            n = guardrail_json_blocks_all[memory][f.walk](&f, s, p + i,
+                                                          len - i);
 
-            case json_walk_lines_counted:
-                n = guardrail_json_blocks_lines_counted(&f, s, p + i,
-                                                        len - i);
-                break;
-
-            case json_walk_text:
-                n = guardrail_json_blocks_text(&f, s, p + i, len - i);
-                break;
-
-            default: /* json_walk_text_counted */
-                n = guardrail_json_blocks_text_counted(&f, s, p + i, len - i);
+            if (memory) {
+                guardrail_json_tell_end(&f, s, p + i + n);
             }
 
             guardrail_json_fast_end(&f, s, p + i, p + i + n);
@@ -366,7 +457,7 @@ guardrail_json_scan(guardrail_json_t *s, const uint8_t *p, size_t len)
             rest = len - i;
         }
 
-        rest = guardrail_json_scan_scalar(s, p + i, rest);
+        rest = scalar(s, p + i, rest);
 
         if (s->rc != GUARDRAIL_OK) {
             return i + rest;

@@ -10,14 +10,6 @@
 #include "json/guardrail_json_memory_private.h"
 
 
-/*
- * What a call costs besides: 1300 to 1600 bytes were measured with CPython
- * 3.11.2.
- */
-
-#define GUARDRAIL_PY_CALL  1600
-
-
 static void guardrail_json_memory_merge(guardrail_json_memory_t *m);
 static uint64_t guardrail_json_memory_cost(const guardrail_json_memory_t *m,
     uint64_t size);

@@ -16,7 +16,7 @@
  */
 
 
-#include "json/guardrail_json_memory_private.h"
+#include "json/guardrail_json_memory_object.h"
 
 
 #define GUARDRAIL_JSON_MEMORY_EPOCHS  255
@@ -108,14 +108,10 @@ guardrail_json_memory_hash(guardrail_json_memory_string_t *s, const uint8_t *p,
 }
 
 
-unsigned
-guardrail_json_memory_key_is_new(guardrail_json_memory_t *m)
+uint64_t
+guardrail_json_memory_hash_end(guardrail_json_memory_string_t *s)
 {
-    uint64_t                         hash, tag, *bucket, *free;
-    unsigned                         i;
-    guardrail_json_memory_string_t  *s;
-
-    s = &m->string;
+    unsigned  i;
 
     guardrail_json_memory_word(s, s->word | s->bytes << 56);
 
@@ -125,31 +121,54 @@ guardrail_json_memory_key_is_new(guardrail_json_memory_t *m)
         guardrail_json_memory_round(s->hash);
     }
 
-    hash = s->hash[0] ^ s->hash[1] ^ s->hash[2] ^ s->hash[3];
-    tag = (hash & ~(uint64_t) 0xff) | m->epoch;
+    return s->hash[0] ^ s->hash[1] ^ s->hash[2] ^ s->hash[3];
+}
 
-    bucket = m->set[hash >> 8 & (GUARDRAIL_JSON_MEMORY_BUCKETS - 1)];
-    free = NULL;
 
-    for (i = 0; i < GUARDRAIL_JSON_MEMORY_WAYS; i++) {
+uint64_t
+guardrail_json_memory_hash_short(uint64_t first, uint64_t second)
+{
+    guardrail_json_memory_string_t  s;
 
-        if (bucket[i] == tag) {
-            return 0;
-        }
+    guardrail_json_memory_hash_init(&s);
 
-        if ((bucket[i] & 0xff) != m->epoch && free == NULL) {
-            free = &bucket[i];
-        }
+    /* the length is in the last word already */
+
+    if (second) {
+        guardrail_json_memory_word(&s, first);
+        first = second;
     }
 
-    if (free) {
-        *free = tag;
+    s.word = first;
 
-    } else {
-        m->unsure = 1;
+    return guardrail_json_memory_hash_end(&s);
+}
+
+
+unsigned
+guardrail_json_memory_key_is_new(guardrail_json_memory_t *m)
+{
+    return guardrail_json_memory_add_key(m,
+                                  guardrail_json_memory_hash_end(&m->string));
+}
+
+
+void
+guardrail_json_memory_memo(guardrail_json_memory_t *m)
+{
+    uint64_t  growth;
+
+    m->keys_room = guardrail_json_memory_table(m, m->keys);
+
+    if (m->keys) {
+        m->memo = guardrail_py_table(guardrail_py_table_log(m->keys));
     }
 
-    return 1;
+    growth = guardrail_py_table(guardrail_py_table_log(m->keys_room));
+
+    if (growth > m->growth) {
+        m->growth = growth;
+    }
 }
 
 

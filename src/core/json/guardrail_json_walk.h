@@ -138,11 +138,11 @@ guardrail_json_walk_items(guardrail_json_fast_t *f, const guardrail_json_t *s,
 JSON_INLINE uint64_t
 guardrail_json_walk(guardrail_json_fast_t *f, const guardrail_json_t *s,
     const uint8_t *p, const guardrail_json_masks_t *m,
-    guardrail_json_walk_e walk)
+    guardrail_json_walk_e walk, unsigned memory)
 {
     uint64_t  events, bit, upto, done, reset, pos, level, bits, count, cnt;
     uint64_t  members, deepest, tokens, tight, records, largest, start;
-    uint64_t  record;
+    uint64_t  record, levels;
     unsigned  counted, lines, object;
 
     lines = (walk < json_walk_text);
@@ -153,6 +153,12 @@ guardrail_json_walk(guardrail_json_fast_t *f, const guardrail_json_t *s,
         && f->offset + 64 - f->start > s->limits.max_record_size)
     {
         return 0;
+    }
+
+    levels = s->levels;
+
+    if (memory && levels > GUARDRAIL_JSON_MEMORY_DEPTH) {
+        levels = GUARDRAIL_JSON_MEMORY_DEPTH;
     }
 
     level = f->level;
@@ -228,7 +234,7 @@ guardrail_json_walk(guardrail_json_fast_t *f, const guardrail_json_t *s,
 
         if (bit & m->opens) {
 
-            if (level >= s->levels) {
+            if (level >= levels) {
                 break;
             }
 
@@ -253,6 +259,15 @@ guardrail_json_walk(guardrail_json_fast_t *f, const guardrail_json_t *s,
         } else if (lines && (bit & m->lf)) {
 
             if (f->lines_auto && level) {
+
+                /* the model, too, has to hear of the first one */
+
+                if (memory
+                    && s->memory->mode != GUARDRAIL_JSON_MEMORY_DOCUMENT)
+                {
+                    break;
+                }
+
                 f->continued = 1;
 
             } else {
