@@ -35,27 +35,6 @@ guardrail_json_memory_init(guardrail_json_memory_t *m,
 
 
 void
-guardrail_json_memory_reset(guardrail_json_memory_t *m)
-{
-    m->live = 0;
-    m->memo = 0;
-    m->peak = 0;
-    m->keys = 0;
-    m->keys_room = 0;
-    m->growth = GUARDRAIL_JSON_MEMORY_GROWTH;
-    m->unsure = 0;
-    m->depth = 0;
-    m->length = 0;
-    m->string.within = 0;
-
-    memset(&m->text, 0, sizeof(guardrail_json_memory_text_t));
-    m->text.peak = 1;
-
-    guardrail_json_memory_forget_keys(m);
-}
-
-
-void
 guardrail_json_memory_open(guardrail_json_memory_t *m, unsigned object)
 {
     guardrail_json_memory_push(m, object);

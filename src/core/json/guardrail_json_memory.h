@@ -49,7 +49,7 @@
 
 /* keys whose hash is remembered, so that it need not be made again: 2^n */
 
-#define GUARDRAIL_JSON_MEMORY_HASHES  64
+#define GUARDRAIL_JSON_MEMORY_HASHES  128
 
 
 typedef enum {

@@ -19,9 +19,6 @@
 #include "json/guardrail_json_memory_object.h"
 
 
-#define GUARDRAIL_JSON_MEMORY_EPOCHS  255
-
-
 static void guardrail_json_memory_round(uint64_t *v);
 static void guardrail_json_memory_word(guardrail_json_memory_string_t *s,
     uint64_t word);
@@ -159,10 +156,7 @@ guardrail_json_memory_memo(guardrail_json_memory_t *m)
     uint64_t  growth;
 
     m->keys_room = guardrail_json_memory_table(m, m->keys);
-
-    if (m->keys) {
-        m->memo = guardrail_py_table(guardrail_py_table_log(m->keys));
-    }
+    m->memo = guardrail_py_table(guardrail_py_table_log(m->keys));
 
     growth = guardrail_py_table(guardrail_py_table_log(m->keys_room));
 
@@ -172,15 +166,9 @@ guardrail_json_memory_memo(guardrail_json_memory_t *m)
 }
 
 
-/* also the first call: a set that was never cleared is cleared */
-
 void
 guardrail_json_memory_forget_keys(guardrail_json_memory_t *m)
 {
-    if (m->epoch == 0 || m->epoch == GUARDRAIL_JSON_MEMORY_EPOCHS) {
-        memset(m->set, 0, sizeof(m->set));
-        m->epoch = 0;
-    }
-
-    m->epoch++;
+    memset(m->set, 0, sizeof(m->set));
+    m->epoch = 1;
 }

@@ -19,6 +19,34 @@
     static inline __attribute__((always_inline))
 
 
+/* a document begins; what was of the one before is forgotten */
+
+GUARDRAIL_JSON_MEMORY_INLINE void
+guardrail_json_memory_reset(guardrail_json_memory_t *m)
+{
+    m->live = 0;
+    m->memo = 0;
+    m->peak = 0;
+    m->keys = 0;
+    m->keys_room = 0;
+    m->growth = GUARDRAIL_JSON_MEMORY_GROWTH;
+    m->unsure = 0;
+    m->depth = 0;
+    m->length = 0;
+    m->string.within = 0;
+
+    memset(&m->text, 0, sizeof(guardrail_json_memory_text_t));
+    m->text.peak = 1;
+
+    if (m->epoch == 0 || m->epoch == GUARDRAIL_JSON_MEMORY_EPOCHS) {
+        guardrail_json_memory_forget_keys(m);
+
+    } else {
+        m->epoch++;
+    }
+}
+
+
 GUARDRAIL_JSON_MEMORY_INLINE void
 guardrail_json_memory_push(guardrail_json_memory_t *m, unsigned object)
 {
@@ -57,6 +85,41 @@ guardrail_json_memory_object(const guardrail_json_memory_t *m)
 }
 
 
+/* a table of the smallest size: one that was kept, or a new one */
+
+GUARDRAIL_JSON_MEMORY_INLINE void
+guardrail_json_memory_smallest(guardrail_json_memory_t *m)
+{
+    if (m->spare) {
+        m->spare--;
+
+        /* as if the new one had been made */
+
+        guardrail_json_memory_peak(m, 0);
+        return;
+    }
+
+    guardrail_json_memory_peak(m, GUARDRAIL_PY_TABLE);
+    m->live += GUARDRAIL_PY_TABLE;
+}
+
+
+/* the first member of a container: what most of them get no further than */
+
+GUARDRAIL_JSON_MEMORY_INLINE void
+guardrail_json_memory_first(guardrail_json_memory_t *m, uint32_t depth)
+{
+    if (m->kinds[depth / 64] >> depth % 64 & 1) {
+        guardrail_json_memory_smallest(m);
+        m->stack[depth].room = GUARDRAIL_PY_SMALLEST;
+
+    } else {
+        m->live += GUARDRAIL_PY_PLACES * 8;
+        m->stack[depth].room = GUARDRAIL_PY_PLACES;
+    }
+}
+
+
 /* the innermost container gets one more */
 
 GUARDRAIL_JSON_MEMORY_INLINE void
@@ -74,7 +137,13 @@ guardrail_json_memory_put(guardrail_json_memory_t *m)
     c = &m->stack[depth];
 
     if (c->room == 0) {
-        guardrail_json_memory_grow(m, depth);
+
+        if (c->used == 0) {
+            guardrail_json_memory_first(m, depth);
+
+        } else {
+            guardrail_json_memory_grow(m, depth);
+        }
     }
 
     c->room--;
@@ -159,7 +228,14 @@ guardrail_json_memory_key(guardrail_json_memory_t *m, uint64_t hash,
     m->live += bytes;
 
     if (m->keys == m->keys_room) {
-        guardrail_json_memory_memo(m);
+
+        if (m->keys == 0) {
+            guardrail_json_memory_smallest(m);
+            m->keys_room = GUARDRAIL_PY_SMALLEST;
+
+        } else {
+            guardrail_json_memory_memo(m);
+        }
     }
 
     m->keys++;

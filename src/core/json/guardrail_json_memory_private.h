@@ -39,8 +39,16 @@
 
 #define GUARDRAIL_PY_CALL  1600
 
-/* keys in the smallest table, and how many such tables are not given back */
+/* places in a list that gets its first item */
 
+#define GUARDRAIL_PY_PLACES  4
+
+/*
+ * The smallest table, the keys in it, and how many such tables are not given
+ * back.
+ */
+
+#define GUARDRAIL_PY_TABLE     120
 #define GUARDRAIL_PY_SMALLEST  5
 #define GUARDRAIL_PY_SPARE     80
 
@@ -193,10 +201,10 @@ guardrail_py_table(unsigned log)
 
 
 /*
- * A dict that is full with used keys gets one more: a new table, and the old
- * one lives until that is filled.  CPython does not give up to 80 tables of
- * the smallest size back, but keeps them for the next dicts.  Returns the
- * number of keys for which the new one has room.
+ * A dict that is full with used keys, at least one, gets one more: a new
+ * table, and the old one lives until that is filled.  CPython does not give
+ * up to 80 tables of the smallest size back, but keeps them for the next
+ * dicts.  Returns the number of keys for which the new one has room.
  */
 
 static inline uint64_t
@@ -208,18 +216,13 @@ guardrail_json_memory_table(guardrail_json_memory_t *m, uint64_t used)
     log = guardrail_py_table_log(used);
     bytes = guardrail_py_table(log);
 
-    if (used == 0 && m->spare) {
-        m->spare--;
-        bytes = 0;
-    }
-
     guardrail_json_memory_peak(m, bytes);
     m->live += bytes;
 
     if (used == GUARDRAIL_PY_SMALLEST && m->spare < GUARDRAIL_PY_SPARE) {
         m->spare++;
 
-    } else if (used) {
+    } else {
         m->live -= guardrail_py_table(log - 1);
     }
 
@@ -258,15 +261,14 @@ guardrail_json_memory_list(uint64_t used)
 }
 
 
-/* a document begins */
-
-void guardrail_json_memory_reset(guardrail_json_memory_t *m);
-
 /* puts what was read into the innermost container */
 
 void guardrail_json_memory_value(guardrail_json_memory_t *m);
 
-/* the container that is so deep is full, and is to get one more */
+/*
+ * The container that is so deep is full, and is to get one more; it is not
+ * empty.
+ */
 
 void guardrail_json_memory_grow(guardrail_json_memory_t *m, uint32_t depth);
 
@@ -310,9 +312,16 @@ uint64_t guardrail_json_memory_hash_short(uint64_t first, uint64_t second);
 
 unsigned guardrail_json_memory_key_is_new(guardrail_json_memory_t *m);
 
-/* the memo is full and gets one more; keys that may be known already */
+/* the memo is full and gets one more; it is not empty */
 
 void guardrail_json_memory_memo(guardrail_json_memory_t *m);
+
+/*
+ * After so many documents, and before the first, when it is 0, the set is
+ * cleared.
+ */
+
+#define GUARDRAIL_JSON_MEMORY_EPOCHS  255
 
 void guardrail_json_memory_forget_keys(guardrail_json_memory_t *m);
 
