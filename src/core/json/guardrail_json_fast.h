@@ -272,6 +272,14 @@ guardrail_json_fast_end(const guardrail_json_fast_t *f, guardrail_json_t *s,
         s->state = json_between;
     }
 
+    /* a line's end: the next one may begin with a byte order mark */
+
+    if (s->state == json_between && s->level == 0 && p > from
+        && s->limits.mode >= GUARDRAIL_JSON_LINES && *(p - 1) == '\n')
+    {
+        flags |= GUARDRAIL_JSON_FIRST;
+    }
+
     s->length = f->length;
 
     s->offset = f->offset;
@@ -280,10 +288,13 @@ guardrail_json_fast_end(const guardrail_json_fast_t *f, guardrail_json_t *s,
 
     if (f->record) {
         flags |= GUARDRAIL_JSON_RECORD;
+
+    } else {
+        s->size = 0;
     }
 
     s->start = f->record ? f->start : 0;
-    s->flags = flags | (s->flags & GUARDRAIL_JSON_BEGIN);
+    s->flags = flags;
 }
 
 
