@@ -105,7 +105,7 @@ typedef struct {
 
 
 /*
- * The state.  Public for its size alone (43 KiB); owned by the caller, holds
+ * The state.  Public for its size alone (44 KiB); owned by the caller, holds
  * no pointer into what was fed.
  */
 

@@ -11,8 +11,8 @@
 
 
 static inline void guardrail_json_memory_merge(guardrail_json_memory_t *m);
-static inline uint64_t guardrail_json_memory_cost(const guardrail_json_memory_t *m,
-    uint64_t size);
+static inline uint64_t guardrail_json_memory_cost(
+    const guardrail_json_memory_t *m, uint64_t size);
 
 
 void
