@@ -104,11 +104,13 @@ failed=0
 
 prove -j"$(nproc)" --timer "$@" || failed=1
 
-# valgrind runs the installed nginx, which it knows the symbols of
+# valgrind runs the installed nginx, which it knows the symbols of, and as one
+# process: that has no workers to be replaced, killed or counted
 
 unset TEST_NGINX TEST_MODULE ASAN_OPTIONS UBSAN_OPTIONS
 
-valgrind=${VALGRIND_TESTS:-$(grep -L '^# no-valgrind\b' "$@" || true)}
+many='^# no-valgrind\b|->reload\b|kill_worker|worker_pids|workers => [2-9]'
+valgrind=${VALGRIND_TESTS:-$(grep -LE -- "$many" "$@" || true)}
 
 if [ "$valgrind" != none ]; then
     (unset NGINX_SRC && t/tools/build.sh release)
