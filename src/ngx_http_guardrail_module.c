@@ -224,6 +224,7 @@ ngx_http_guardrail_get_ctx(ngx_http_request_t *r)
 
     if (r == r->main) {
         ngx_http_guardrail_gauges->in_flight++;
+        ctx->counted = 1;
     }
 
     /* last: a handler set earlier could run on a half-built context */
@@ -252,20 +253,32 @@ ngx_http_guardrail_end(void *data)
     guardrail_body_close(&ctx->body);
     ngx_http_guardrail_settle(ctx);
 
-    if (!ctx->ended && ctx->request == ctx->request->main
-        && ngx_http_guardrail_gauges->in_flight)
-    {
-        ngx_http_guardrail_gauges->in_flight--;
-    }
+    ngx_http_guardrail_uncount(ctx);
 
     ctx->ended = 1;
 }
 
 
-/* the marker by which find_ctx() knows our cleanup; end() did the rest */
+/*
+ * The marker by which find_ctx() knows our cleanup.  end() did the rest, but
+ * for a context that a variable made while the request was logged.
+ */
 
 static void
 ngx_http_guardrail_free(void *data)
 {
-    /* void */
+    ngx_http_guardrail_ctx_t *ctx = data;
+
+    ngx_http_guardrail_uncount(ctx);
+}
+
+
+void
+ngx_http_guardrail_uncount(ngx_http_guardrail_ctx_t *ctx)
+{
+    if (ctx->counted && ngx_http_guardrail_gauges->in_flight) {
+        ngx_http_guardrail_gauges->in_flight--;
+    }
+
+    ctx->counted = 0;
 }

@@ -281,6 +281,7 @@ struct ngx_http_guardrail_ctx_s {
     unsigned                          close:1;      /* close the connection */
     unsigned                          aborted:1;
     unsigned                          answered:1;
+    unsigned                          counted:1;    /* is in flight */
     unsigned                          ended:1;      /* nothing goes on */
     unsigned                          last_buf:1;   /* the filter was given */
 };
@@ -302,6 +303,10 @@ GUARDRAIL_HOT ngx_http_guardrail_ctx_t *ngx_http_guardrail_find_ctx(
 
 GUARDRAIL_HOT ngx_http_guardrail_ctx_t *ngx_http_guardrail_get_ctx(
     ngx_http_request_t *r);
+
+/* it is no longer, or not at all, a request in flight */
+
+void ngx_http_guardrail_uncount(ngx_http_guardrail_ctx_t *ctx);
 
 GUARDRAIL_HOT ngx_uint_t ngx_http_guardrail_has_body(ngx_http_request_t *r);
 
