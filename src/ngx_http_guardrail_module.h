@@ -334,6 +334,8 @@ char *ngx_http_guardrail_set_value(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_guardrail_set_enum(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+char *ngx_http_guardrail_set_msec(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 char *ngx_http_guardrail_set_ratio(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_guardrail_set_encodings(ngx_conf_t *cf, ngx_command_t *cmd,

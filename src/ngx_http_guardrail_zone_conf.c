@@ -171,8 +171,8 @@ ngx_http_guardrail_zone_param(ngx_conf_t *cf, ngx_http_guardrail_zone_t *zone,
         if (size < 256 * 1024) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                "zone \"%V\" is too small in \"guardrail_zone\""
-                               " directive, \"size\" must be 256k at least",
-                               &zone->name);
+                               " directive, \"%V\" must be \"size=256k\" at "
+                               "least", &zone->name, value);
             return NGX_CONF_ERROR;
         }
 
