@@ -357,6 +357,17 @@ ngx_http_guardrail_check_zones(ngx_conf_t *cf)
             return NGX_ERROR;
         }
 
+        if (zones[i]->limits.nelts > GUARDRAIL_ZONE_MAX_RATES) {
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "zone \"%V\" has room for %ui rates, and "
+                          "\"guardrail_quota\" directives name %ui of "
+                          "different unit or period, use another "
+                          "\"guardrail_zone\" beside it, as none has more "
+                          "than %d", &zones[i]->name, zones[i]->rates,
+                          zones[i]->limits.nelts, GUARDRAIL_ZONE_MAX_RATES);
+            return NGX_ERROR;
+        }
+
         if (zones[i]->limits.nelts > zones[i]->rates) {
             ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                           "zone \"%V\" has room for %ui rates, and "

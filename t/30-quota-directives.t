@@ -201,6 +201,12 @@ subtest 'more rates than a zone has room for' => sub {
     refuses(@many, qr/zone "z" has room for 4 rates/, qr/"guardrail_quota"/,
             qr/"rates=5"/);
 
+    # a zone cannot have so many, so it is not told to
+
+    refuses((map { "quota z requests 1/${_}m" } 1 .. 9),
+            qr/zone "z" has room for 4 rates.* name 9 .*none has more than 8/,
+            qr/"guardrail_quota".*"guardrail_zone"/);
+
     my ($ok, $out) = $t->nginx_t(conf(
         http => 'guardrail_zone one size=1m rates=1;'
                 . 'guardrail_quota one requests 1/1m;',
