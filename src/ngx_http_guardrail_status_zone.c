@@ -345,7 +345,7 @@ ngx_http_guardrail_level_name(ngx_uint_t level)
 
 /*
  * A family for all zones in each step, named even if there are none; before
- * them, each zone is copied.  The copies leave tenants out, which are no labels.
+ * them, each zone is copied.  Copies leave tenants out, which are no labels.
  */
 
 ngx_int_t
