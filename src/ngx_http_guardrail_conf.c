@@ -268,7 +268,7 @@ ngx_command_t  ngx_http_guardrail_commands[] = {
     { ngx_string("guardrail_body_timeout"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF
                         |NGX_CONF_TAKE1,
-      ngx_conf_set_msec_slot,
+      ngx_http_guardrail_set_msec,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_guardrail_loc_conf_t, body_timeout),
       NULL },

@@ -503,6 +503,12 @@ ngx_http_guardrail_refuse_level(ngx_http_guardrail_ctx_t *ctx,
 
         wanted = item->wanted ? item->wanted : item->amount;
 
+        if (!ngx_http_guardrail_was_told(ctx)) {
+            q->refusing = item;
+            q->wanted = wanted;
+            q->overflow = 0;
+        }
+
         ngx_http_guardrail_set_verdict(ctx, GUARDRAIL_MAX_MEMORY,
                                        item->rate.limit.value, wanted);
         q->retry = 0;

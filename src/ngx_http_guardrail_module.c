@@ -191,6 +191,7 @@ ngx_http_guardrail_make_ctx(ngx_http_request_t *r)
 
     if (r == r->main) {
         ngx_http_guardrail_gauges->in_flight++;
+        ctx->counted = 1;
     }
 
     /* as nginx adds them, yet in the context: one allocation, not three */
@@ -235,20 +236,32 @@ ngx_http_guardrail_end(void *data)
         ngx_http_guardrail_settle(ctx);
     }
 
-    if (!ctx->ended && ctx->request == ctx->request->main
-        && ngx_http_guardrail_gauges->in_flight)
-    {
-        ngx_http_guardrail_gauges->in_flight--;
-    }
+    ngx_http_guardrail_uncount(ctx);
 
     ctx->ended = 1;
 }
 
 
-/* the marker by which find_ctx() knows our cleanup; end() did the rest */
+/*
+ * The marker by which find_ctx() knows our cleanup.  end() did the rest, but
+ * for a context that a variable made while the request was logged.
+ */
 
 static void
 ngx_http_guardrail_free(void *data)
 {
-    /* void */
+    ngx_http_guardrail_ctx_t *ctx = data;
+
+    ngx_http_guardrail_uncount(ctx);
+}
+
+
+void
+ngx_http_guardrail_uncount(ngx_http_guardrail_ctx_t *ctx)
+{
+    if (ctx->counted && ngx_http_guardrail_gauges->in_flight) {
+        ngx_http_guardrail_gauges->in_flight--;
+    }
+
+    ctx->counted = 0;
 }

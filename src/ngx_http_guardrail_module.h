@@ -242,6 +242,7 @@ struct ngx_http_guardrail_ctx_s {
     unsigned                          close:1;      /* close the connection */
     unsigned                          aborted:1;
     unsigned                          answered:1;
+    unsigned                          counted:1;    /* is in flight */
     unsigned                          ended:1;      /* nothing goes on */
     unsigned                          last_buf:1;   /* the filter was given */
     ngx_uint_t                        mode;
@@ -350,6 +351,10 @@ ngx_http_guardrail_get_ctx(ngx_http_request_t *r)
 GUARDRAIL_APART ngx_uint_t ngx_http_guardrail_was_discarded(
     ngx_http_request_t *r);
 
+/* it is no longer, or not at all, a request in flight */
+
+void ngx_http_guardrail_uncount(ngx_http_guardrail_ctx_t *ctx);
+
 
 static ngx_inline ngx_uint_t
 ngx_http_guardrail_has_body(ngx_http_request_t *r)
@@ -383,6 +388,8 @@ char *ngx_http_guardrail_merge_loc_conf(ngx_conf_t *cf, void *parent,
 char *ngx_http_guardrail_set_value(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_guardrail_set_enum(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_guardrail_set_msec(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_guardrail_set_ratio(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);

@@ -49,9 +49,25 @@ ngx_http_guardrail_admit(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
         return NGX_OK;
     }
 
-    if (ngx_http_guardrail_enter_quotas(r, ctx) != NGX_OK
-        || ngx_http_guardrail_admit_requests(ctx) != NGX_OK)
-    {
+    if (ngx_http_guardrail_enter_quotas(r, ctx) != NGX_OK) {
+        return NGX_DECLINED;
+    }
+
+    q = ctx->quotas;
+    items = q->items;
+
+    ngx_http_guardrail_begin_refusing(ctx);
+
+    if (ngx_http_guardrail_admit_requests(ctx) != NGX_OK) {
+
+        /* who comes back does so with the same body */
+
+        if (length > 0 && ctx->mode == NGX_HTTP_GUARDRAIL_ON && q->refusing
+            && q->refusing->rc != GUARDRAIL_RATE_NO_ROOM)
+        {
+            (void) ngx_http_guardrail_admit_length(ctx, length);
+        }
+
         return NGX_DECLINED;
     }
 
@@ -62,9 +78,6 @@ ngx_http_guardrail_admit(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
     if (length > 0 && ngx_http_guardrail_admit_length(ctx, length) != NGX_OK) {
         return NGX_DECLINED;
     }
-
-    q = ctx->quotas;
-    items = q->items;
 
     /* a body that streams has its backend from the start */
 
@@ -101,8 +114,6 @@ ngx_http_guardrail_admit_requests(ngx_http_guardrail_ctx_t *ctx)
     ngx_http_guardrail_place_t  *place;
 
     rc = NGX_OK;
-
-    ngx_http_guardrail_begin_refusing(ctx);
 
     /* each place is asked: the last to admit again says when to come back */
 
@@ -239,8 +250,6 @@ ngx_http_guardrail_admit_length(ngx_http_guardrail_ctx_t *ctx, off_t length)
     items = q->items;
     rc = NGX_OK;
 
-    ngx_http_guardrail_begin_refusing(ctx);
-
     for (i = 0; i < q->n_items; i++) {
         item = &items[i];
 
@@ -272,7 +281,7 @@ ngx_http_guardrail_admit_length(ngx_http_guardrail_ctx_t *ctx, off_t length)
         if (item->rc != GUARDRAIL_RATE_ADMITTED) {
             ngx_http_guardrail_refuse_rate(ctx, item, now, (uint64_t) length,
                                            (uint64_t) length);
-            ctx->declared = 1;
+            ctx->declared |= (q->refusing == item);
             rc = NGX_DECLINED;
         }
     }

@@ -223,7 +223,7 @@ struct ngx_http_guardrail_quotas_s {
     unsigned                          waits:1;      /* for a level, now */
     ngx_http_guardrail_item_t        *too_large;    /* for a whole level */
 
-    ngx_http_guardrail_line_t        *line;         /* NULL: never waited */
+    ngx_http_guardrail_line_t        *line;         /* NULL: never tried */
     ngx_msec_t                        queue_time;   /* ms, in sum */
 };
 

@@ -253,12 +253,18 @@ ngx_http_guardrail_fmt_quota(guardrail_fmt_t *f,
 
     guardrail_fmt_text(f, " limit ");
     guardrail_fmt_u64(f, limit->value);
-    guardrail_fmt_text(f, " used ");
-    guardrail_fmt_u64(f, q->used);
+
+    /* what never fits is refused whatever is used */
+
+    if (q->too_large == NULL) {
+        guardrail_fmt_text(f, " used ");
+        guardrail_fmt_u64(f, q->used);
+    }
+
     guardrail_fmt_text(f, " wanted ");
     guardrail_fmt_u64(f, q->wanted);
 
-    if (!guardrail_unit_info(limit->unit)->rate) {
+    if (!guardrail_unit_info(limit->unit)->rate && q->too_large == NULL) {
         guardrail_fmt_text(f, " waiting ");
         guardrail_fmt_u64(f, q->waiters);
     }

@@ -68,6 +68,45 @@ ngx_http_guardrail_set_enum(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
+/* nor does ngx_conf_set_msec_slot(), which value; and "off" is no limit */
+
+char *
+ngx_http_guardrail_set_msec(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    char  *p = conf;
+
+    ngx_str_t   *value;
+    ngx_int_t    n;
+    ngx_msec_t  *msp;
+
+    msp = (ngx_msec_t *) (void *) (p + cmd->offset);
+
+    if (*msp != NGX_CONF_UNSET_MSEC) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (value[1].len == 3 && ngx_strncmp(value[1].data, "off", 3) == 0) {
+        *msp = 0;
+        return NGX_CONF_OK;
+    }
+
+    n = ngx_parse_time(&value[1], 0);
+
+    if (n == NGX_ERROR) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid time \"%V\" in \"%V\" directive",
+                           &value[1], &value[0]);
+        return NGX_CONF_ERROR;
+    }
+
+    *msp = (ngx_msec_t) n;
+
+    return NGX_CONF_OK;
+}
+
+
 char *
 ngx_http_guardrail_set_ratio(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {

@@ -118,7 +118,9 @@ ngx_http_guardrail_count(ngx_http_request_t *r)
         ngx_http_guardrail_count_body(c, ctx);
     }
 
-    if (ctx->quotas && ctx->quotas->line) {
+    /* a full queue has refused some that never stood in it */
+
+    if (ctx->quotas && ctx->quotas->line && ctx->quotas->line->waited) {
         ngx_http_guardrail_count_value(c, ngx_http_guardrail_stat_queue,
                                        (uint64_t) ctx->quotas->queue_time
                                        * NGX_HTTP_GUARDRAIL_STAT_SCALE / 1000);

@@ -91,6 +91,7 @@ ngx_http_guardrail_status_handler(ngx_http_request_t *r)
     ngx_int_t                  rc;
     ngx_uint_t                 media;
     ngx_http_cleanup_t        *cln;
+    ngx_http_guardrail_ctx_t  *ctx;
     ngx_http_guardrail_out_t  *out;
 
     if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
@@ -105,6 +106,14 @@ ngx_http_guardrail_status_handler(ngx_http_request_t *r)
 
     if (ngx_http_guardrail_choose(r, &media) != NGX_OK) {
         return NGX_HTTP_BAD_REQUEST;
+    }
+
+    /* who asks how many there are is none of them */
+
+    ctx = ngx_http_guardrail_find_ctx(r);
+
+    if (ctx && r == r->main) {
+        ngx_http_guardrail_uncount(ctx);
     }
 
     cln = ngx_http_cleanup_add(r, sizeof(ngx_http_guardrail_out_t));

@@ -344,8 +344,8 @@ ngx_http_guardrail_level_name(ngx_uint_t level)
 
 
 /*
- * A family for all zones in each step; before them, each zone is copied.  The
- * copies leave tenants out, which are no labels.
+ * A family for all zones in each step, named even if there are none; before
+ * them, each zone is copied.  Copies leave tenants out, which are no labels.
  */
 
 ngx_int_t
@@ -363,11 +363,11 @@ ngx_http_guardrail_step_zones(ngx_http_guardrail_out_t *out)
 
     size = offsetof(ngx_http_guardrail_zone_view_t, n_rows);
 
-    if (n == 0 || out->failed) {
+    if (out->failed) {
         return NGX_OK;
     }
 
-    if (out->views == NULL) {
+    if (n && out->views == NULL) {
         out->views = ngx_palloc(out->request->pool, n * size);
 
         if (out->views == NULL) {

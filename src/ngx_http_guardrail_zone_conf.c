@@ -171,8 +171,8 @@ ngx_http_guardrail_zone_param(ngx_conf_t *cf, ngx_http_guardrail_zone_t *zone,
         if (size < 256 * 1024) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                "zone \"%V\" is too small in \"guardrail_zone\""
-                               " directive, \"size\" must be 256k at least",
-                               &zone->name);
+                               " directive, \"%V\" must be \"size=256k\" at "
+                               "least", &zone->name, value);
             return NGX_CONF_ERROR;
         }
 
@@ -354,6 +354,17 @@ ngx_http_guardrail_check_zones(ngx_conf_t *cf)
                           "unknown zone \"%V\" in \"guardrail_quota\" "
                           "directive in %s:%ui", &zones[i]->name,
                           zones[i]->file, zones[i]->line);
+            return NGX_ERROR;
+        }
+
+        if (zones[i]->limits.nelts > GUARDRAIL_ZONE_MAX_RATES) {
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "zone \"%V\" has room for %ui rates, and "
+                          "\"guardrail_quota\" directives name %ui of "
+                          "different unit or period, use another "
+                          "\"guardrail_zone\" beside it, as none has more "
+                          "than %d", &zones[i]->name, zones[i]->rates,
+                          zones[i]->limits.nelts, GUARDRAIL_ZONE_MAX_RATES);
             return NGX_ERROR;
         }
 

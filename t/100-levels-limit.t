@@ -153,6 +153,9 @@ each_framing {
     is($r->json->{limit}, 10240, 'limit');
     is($r->json->{observed}, 10242, 'observed');
     is($r->header('retry-after'), undef, 'no time helps');
+    is($r->json->{policy}, 'mem-memory', 'which of the two limits it was');
+    is($r->json->{retry_after}, undef, 'no time in the body');
+    $t->wait_log(qr/zone "mem" memory limit 10240 wanted 10242, client/);
     is($backend->connections, 0, 'the backend was not contacted');
     zone_is_quiet($t, 'mem');
 };

@@ -88,4 +88,22 @@ SKIP: {
     is($out, '', 'promtool has nothing to say');
 }
 
+# HELP and TYPE lines do not come and go with zones and traffic
+
+$t->stop;
+$t->start(server => <<'SERVER');
+    location = /status {
+        guardrail_status;
+    }
+SERVER
+
+my $bare = $t->get('/status?format=prometheus')->body;
+
+for my $word (qw(HELP TYPE)) {
+    is_deeply([$bare =~ /^# $word (\S+)/mg], [$text =~ /^# $word (\S+)/mg],
+              "all $word lines without a zone");
+}
+
+unlike($bare, qr/^guardrail_zone/m, 'and nothing else of zones');
+
 $t->done;

@@ -166,7 +166,7 @@ subtest 'zones' => sub {
     zone_refused('x rates=4', qr/"guardrail_zone" .* "size"/);
     zone_refused("x size=$_", qr/"guardrail_zone"/, qr/"(?:size=$_|x)"/)
         for qw(0 1 255k 262143 -1 1x abc 99999999999999999999);
-    zone_refused("x size=255k", qr/256k/, qr/"x"/);
+    zone_refused("x size=255k", qr/256k/, qr/"x"/, qr/"size=255k"/);
     zone_refused("x size=1m $_", qr/"guardrail_zone"/, qr/"\Q$_\E"/)
         for qw(rates=0 rates=9 rates=-1 rates= rates=x rates=1k key= full=
                full=yes full=Share state= size=1m Size=1m fleet=maybe nope);
@@ -200,6 +200,12 @@ subtest 'more rates than a zone has room for' => sub {
 
     refuses(@many, qr/zone "z" has room for 4 rates/, qr/"guardrail_quota"/,
             qr/"rates=5"/);
+
+    # a zone cannot have so many, so it is not told to
+
+    refuses((map { "quota z requests 1/${_}m" } 1 .. 9),
+            qr/zone "z" has room for 4 rates.* name 9 .*none has more than 8/,
+            qr/"guardrail_quota".*"guardrail_zone"/);
 
     my ($ok, $out) = $t->nginx_t(conf(
         http => 'guardrail_zone one size=1m rates=1;'
