@@ -30,8 +30,13 @@ static ngx_int_t ngx_http_guardrail_hold(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx, ngx_chain_t *in);
 static ngx_int_t ngx_http_guardrail_pass(ngx_http_request_t *r,
     ngx_chain_t *out);
-static GUARDRAIL_HOT ngx_int_t ngx_http_guardrail_feed(ngx_http_request_t *r,
-    ngx_http_guardrail_ctx_t *ctx, ngx_buf_t *b, size_t *offset);
+static GUARDRAIL_APART ngx_int_t ngx_http_guardrail_feed_whole(
+    ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx, ngx_buf_t *b);
+static GUARDRAIL_APART ngx_int_t ngx_http_guardrail_feed(
+    ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx, ngx_buf_t *b,
+    size_t *offset);
+static ngx_inline ngx_uint_t ngx_http_guardrail_is_end(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx, ngx_buf_t *b);
 static GUARDRAIL_HOT ngx_int_t ngx_http_guardrail_end_of_body(
     ngx_http_guardrail_ctx_t *ctx);
 
@@ -191,14 +196,25 @@ static ngx_int_t
 ngx_http_guardrail_identity(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx, ngx_chain_t *in)
 {
-    size_t        offset;
     ngx_int_t     rc;
+    ngx_buf_t    *b;
     ngx_chain_t  *cl;
 
     for (cl = in; cl && ctx->inspect; cl = cl->next) {
-        offset = 0;
+        b = cl->buf;
 
-        if (ngx_http_guardrail_feed(r, ctx, cl->buf, &offset) != NGX_OK) {
+        if (!b->in_file
+            && guardrail_body_pass_plain(&ctx->body,
+                                         (size_t) (b->last - b->pos)))
+        {
+            rc = ngx_http_guardrail_is_end(r, ctx, b)
+                 ? ngx_http_guardrail_end_of_body(ctx) : NGX_OK;
+
+        } else {
+            rc = ngx_http_guardrail_feed_whole(r, ctx, b);
+        }
+
+        if (rc != NGX_OK) {
             rc = ngx_http_guardrail_excess(r, ctx);
 
             if (rc != NGX_DECLINED) {
@@ -393,6 +409,18 @@ ngx_http_guardrail_pass(ngx_http_request_t *r, ngx_chain_t *out)
 }
 
 
+static ngx_int_t
+ngx_http_guardrail_feed_whole(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx, ngx_buf_t *b)
+{
+    size_t  offset;
+
+    offset = 0;
+
+    return ngx_http_guardrail_feed(r, ctx, b, &offset);
+}
+
+
 /* NGX_OK, NGX_AGAIN, or NGX_DECLINED with the verdict in ctx */
 
 static ngx_int_t
@@ -433,19 +461,24 @@ ngx_http_guardrail_feed(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
         return NGX_DECLINED;
     }
 
-    /*
-     * A declared length ends the body at its last byte: HTTP/2 may bring
-     * END_STREAM later, or never, when the backend has all of it.
-     */
+    return ngx_http_guardrail_is_end(r, ctx, b)
+           ? ngx_http_guardrail_end_of_body(ctx) : NGX_OK;
+}
 
-    if (b->last_buf
-        || (r->headers_in.content_length_n > 0 && !r->headers_in.chunked
-            && ctx->body.wire >= (uint64_t) r->headers_in.content_length_n))
-    {
-        return ngx_http_guardrail_end_of_body(ctx);
-    }
 
-    return NGX_OK;
+/*
+ * A declared length ends the body at its last byte: HTTP/2 may bring
+ * END_STREAM later, or never, when the backend has all of it.
+ */
+
+static ngx_inline ngx_uint_t
+ngx_http_guardrail_is_end(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
+    ngx_buf_t *b)
+{
+    return b->last_buf
+           || (r->headers_in.content_length_n > 0 && !r->headers_in.chunked
+               && ctx->body.wire
+                  >= (uint64_t) r->headers_in.content_length_n);
 }
 
 
@@ -459,8 +492,13 @@ ngx_http_guardrail_end_of_body(ngx_http_guardrail_ctx_t *ctx)
 
     guardrail_body_close(&ctx->body);
 
-    ngx_http_guardrail_unwatch_pace(ctx);
-    ngx_http_guardrail_release_uploads(ctx);
+    if (ctx->slow) {
+        ngx_http_guardrail_unwatch_pace(ctx);
+    }
+
+    if (ctx->quotas) {
+        ngx_http_guardrail_release_uploads(ctx);
+    }
 
     if (ctx->mode == NGX_HTTP_GUARDRAIL_ON) {
         ctx->judged = 1;

@@ -15,7 +15,7 @@ static GUARDRAIL_HOT ngx_int_t ngx_http_guardrail_preaccess_body(
 static GUARDRAIL_APART ngx_int_t ngx_http_guardrail_enter_args(
     ngx_http_request_t *r, ngx_http_guardrail_loc_conf_t *glcf,
     ngx_uint_t mode);
-static GUARDRAIL_HOT ngx_int_t ngx_http_guardrail_late_args(
+static GUARDRAIL_APART ngx_int_t ngx_http_guardrail_late_args(
     ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx);
 static GUARDRAIL_APART void ngx_http_guardrail_leave_partial(
     ngx_http_request_t *r);
@@ -23,12 +23,22 @@ static GUARDRAIL_HOT ngx_int_t ngx_http_guardrail_enter(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx, ngx_http_guardrail_loc_conf_t *glcf);
 static GUARDRAIL_HOT ngx_int_t ngx_http_guardrail_judge(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx, ngx_uint_t late, off_t length);
+static GUARDRAIL_APART ngx_int_t ngx_http_guardrail_judge_anew(
+    ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx, ngx_uint_t late,
+    off_t length);
+static GUARDRAIL_HOT ngx_int_t ngx_http_guardrail_begin(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx);
 static GUARDRAIL_HOT ngx_int_t ngx_http_guardrail_prepare(
     ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
-    guardrail_body_limits_t *limits);
+    const guardrail_body_limits_t *limits);
+static GUARDRAIL_APART ngx_int_t ngx_http_guardrail_prepare_scanners(
+    ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx);
 static GUARDRAIL_APART ngx_int_t ngx_http_guardrail_judge_decoded(
     ngx_http_guardrail_ctx_t *ctx, guardrail_body_limits_t *limits,
     uint64_t wire, uint64_t decoded);
+static GUARDRAIL_APART ngx_int_t ngx_http_guardrail_foresee_some(
+    ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
+    ngx_http_guardrail_loc_conf_t *glcf);
 static GUARDRAIL_APART ngx_int_t ngx_http_guardrail_plain_bound(
     ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx);
 static GUARDRAIL_APART ngx_int_t ngx_http_guardrail_enter_without_body(
@@ -76,10 +86,8 @@ static ngx_int_t
 ngx_http_guardrail_preaccess_body(ngx_http_request_t *r,
     ngx_http_guardrail_loc_conf_t *glcf)
 {
-    off_t                      declared;
     ngx_int_t                  rc;
     ngx_http_guardrail_ctx_t  *ctx;
-    guardrail_body_limits_t    limits;
 
     ctx = ngx_http_guardrail_get_ctx(r);
     if (ctx == NULL) {
@@ -90,7 +98,6 @@ ngx_http_guardrail_preaccess_body(ngx_http_request_t *r,
         return NGX_DECLINED;
     }
 
-    declared = r->headers_in.content_length_n;
     ctx->conf = glcf;
 
     if (glcf->mode.n == NGX_HTTP_GUARDRAIL_DRY_RUN) {
@@ -101,7 +108,38 @@ ngx_http_guardrail_preaccess_body(ngx_http_request_t *r,
         if (rc != NGX_DECLINED || (!glcf->args && !glcf->windows)) {
             return rc;
         }
+
+        return ngx_http_guardrail_foresee_some(r, ctx, glcf);
     }
+
+    if (!glcf->fixed || glcf->quotas) {
+        return ngx_http_guardrail_foresee_some(r, ctx, glcf);
+    }
+
+    ctx->foreseen = glcf;
+    ctx->declared_length = r->headers_in.content_length_n;
+
+    if (ngx_http_guardrail_judge_head(r, ctx, glcf, &glcf->limits,
+                                      ctx->declared_length)
+        != GUARDRAIL_OK)
+    {
+        ctx->mode = NGX_HTTP_GUARDRAIL_ON;
+        ctx->entered = 1;
+
+        return ngx_http_guardrail_refuse(r, ctx);
+    }
+
+    return NGX_DECLINED;
+}
+
+
+/* by those limits that are known before authentication */
+
+static ngx_int_t
+ngx_http_guardrail_foresee_some(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx, ngx_http_guardrail_loc_conf_t *glcf)
+{
+    guardrail_body_limits_t  limits;
 
     if (ngx_http_guardrail_eval_limits(r, glcf, (ngx_uint_t) glcf->mode.n, 1,
                                        &limits)
@@ -114,7 +152,8 @@ ngx_http_guardrail_preaccess_body(ngx_http_request_t *r,
         ngx_http_guardrail_quota_limits(r, ctx, 1, &limits);
     }
 
-    if (ngx_http_guardrail_judge_head(r, ctx, glcf, &limits, declared)
+    if (ngx_http_guardrail_judge_head(r, ctx, glcf, &limits,
+                                      r->headers_in.content_length_n)
         != GUARDRAIL_OK)
     {
         ctx->mode = (ngx_uint_t) glcf->mode.n;
@@ -278,7 +317,10 @@ ngx_http_guardrail_enter(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
 
     ctx->whose = NULL;
 
-    if (ngx_http_guardrail_eval_mode(r, glcf, &ctx->mode) != NGX_OK) {
+    if (glcf->mode.cv == NULL) {
+        ctx->mode = (ngx_uint_t) glcf->mode.n;
+
+    } else if (ngx_http_guardrail_eval_mode(r, glcf, &ctx->mode) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -365,6 +407,34 @@ static ngx_int_t
 ngx_http_guardrail_judge(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
     ngx_uint_t late, off_t length)
 {
+    ngx_http_guardrail_loc_conf_t  *glcf;
+
+    glcf = ctx->conf;
+
+    if (late
+        || ctx->foreseen != glcf
+        || ctx->declared_length != length
+        || ctx->head.uri_changes != r->uri_changes
+        || glcf->tenant
+        || glcf->decode)
+    {
+        return ngx_http_guardrail_judge_anew(r, ctx, late, length);
+    }
+
+    /* PREACCESS has judged this head by all of the limits */
+
+    if (ngx_http_guardrail_prepare(r, ctx, &glcf->limits) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_guardrail_begin(r, ctx);
+}
+
+
+static ngx_int_t
+ngx_http_guardrail_judge_anew(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx, ngx_uint_t late, off_t length)
+{
     off_t                         wire;
     ngx_int_t                     rc;
     ngx_uint_t                    decode;
@@ -401,6 +471,9 @@ ngx_http_guardrail_judge(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
     if (rc != NGX_DECLINED) {
         return rc;
     }
+
+    limits.coding = ctx->head.coding;
+    limits.format = ctx->head.judged_as;
 
     decode = ngx_http_guardrail_decodes(ctx)
              && limits.coding != GUARDRAIL_CODING_IDENTITY;
@@ -457,6 +530,15 @@ ngx_http_guardrail_judge(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
         return ngx_http_guardrail_run_late(r, ctx);
     }
 
+    return ngx_http_guardrail_begin(r, ctx);
+}
+
+
+/* all is known: the body may come */
+
+static ngx_int_t
+ngx_http_guardrail_begin(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx)
+{
     ctx->inspect = 1;
 
     if (ctx->mode == NGX_HTTP_GUARDRAIL_DRY_RUN || !ctx->conf->buffering) {
@@ -469,19 +551,41 @@ ngx_http_guardrail_judge(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
 
 static ngx_int_t
 ngx_http_guardrail_prepare(ngx_http_request_t *r,
-    ngx_http_guardrail_ctx_t *ctx, guardrail_body_limits_t *limits)
+    ngx_http_guardrail_ctx_t *ctx, const guardrail_body_limits_t *limits)
+{
+    if (ctx->body.alloc) {
+
+        /* that of another location */
+
+        guardrail_body_close(&ctx->body);
+        ngx_memzero(&ctx->body, sizeof(guardrail_body_t));
+    }
+
+    guardrail_body_init_zeroed(&ctx->body, limits, ctx->head.judged_as,
+                               ctx->head.coding,
+                               ngx_http_guardrail_worker.ndjson, &ctx->alloc);
+
+    ctx->judged = 0;
+    ctx->offset = 0;
+
+    if (ctx->quotas == NULL && guardrail_body_is_plain(&ctx->body)) {
+        return NGX_OK;
+    }
+
+    return ngx_http_guardrail_prepare_scanners(r, ctx);
+}
+
+
+static ngx_int_t
+ngx_http_guardrail_prepare_scanners(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx)
 {
     void    *block;
     size_t   size;
 
-    guardrail_body_close(&ctx->body);
-
     ngx_http_guardrail_init_alloc(ctx);
 
-    guardrail_body_init(&ctx->body, limits, ngx_http_guardrail_worker.ndjson,
-                        &ctx->alloc);
-
-    size = guardrail_body_block(limits);
+    size = guardrail_body_block(&ctx->body.limits);
 
     if (size) {
         block = ngx_palloc(r->pool, size);
@@ -493,11 +597,8 @@ ngx_http_guardrail_prepare(ngx_http_request_t *r,
     }
 
     if (r == r->main) {
-        ctx->body.meter = ngx_http_guardrail_meter(ctx);
+        guardrail_body_set_meter(&ctx->body, ngx_http_guardrail_meter(ctx));
     }
-
-    ctx->judged = 0;
-    ctx->offset = 0;
 
     return NGX_OK;
 }

@@ -16,24 +16,23 @@ static GUARDRAIL_APART void ngx_http_guardrail_parse_encoding(
     ngx_http_guardrail_head_t *head, ngx_str_t *value);
 static GUARDRAIL_HOT void ngx_http_guardrail_parse_type(
     ngx_http_guardrail_head_t *head, ngx_str_t *value);
+static GUARDRAIL_APART void ngx_http_guardrail_parse_any_type(
+    ngx_http_guardrail_head_t *head, ngx_str_t *value);
 static ngx_uint_t ngx_http_guardrail_is_blank(u_char ch);
 static GUARDRAIL_APART void ngx_http_guardrail_parse_parameters(
     ngx_http_guardrail_head_t *head, u_char *next, u_char *last);
 static ngx_uint_t ngx_http_guardrail_known_charset(u_char *p, u_char *end);
-static GUARDRAIL_HOT guardrail_format_e ngx_http_guardrail_type_format(
-    ngx_str_t *type);
+static guardrail_format_e ngx_http_guardrail_type_format(ngx_str_t *type);
 static GUARDRAIL_HOT guardrail_rc_e ngx_http_guardrail_judge_encoding(
-    ngx_http_guardrail_ctx_t *ctx, ngx_http_guardrail_loc_conf_t *glcf,
-    guardrail_body_limits_t *limits);
+    ngx_http_guardrail_ctx_t *ctx, ngx_http_guardrail_loc_conf_t *glcf);
 static GUARDRAIL_HOT guardrail_rc_e ngx_http_guardrail_judge_type(
     ngx_http_guardrail_ctx_t *ctx, ngx_http_guardrail_loc_conf_t *glcf,
-    guardrail_body_limits_t *limits);
-static GUARDRAIL_HOT guardrail_format_e ngx_http_guardrail_choose_format(
-    ngx_http_guardrail_loc_conf_t *glcf, ngx_http_guardrail_head_t *head,
-    ngx_uint_t in_force);
-static GUARDRAIL_HOT u_char *ngx_http_guardrail_token_end(u_char *p,
-    u_char *last, u_char c);
-static GUARDRAIL_HOT void ngx_http_guardrail_trim(u_char **p, u_char **end);
+    const guardrail_body_limits_t *limits);
+static GUARDRAIL_APART guardrail_format_e ngx_http_guardrail_named_format(
+    ngx_http_guardrail_loc_conf_t *glcf);
+static u_char *ngx_http_guardrail_token_end(u_char *p, u_char *last,
+    u_char c);
+static void ngx_http_guardrail_trim(u_char **p, u_char **end);
 
 
 /* contract of "auto" */
@@ -199,10 +198,30 @@ static void
 ngx_http_guardrail_parse_type(ngx_http_guardrail_head_t *head,
     ngx_str_t *value)
 {
+    head->types++;
+
+    /* as most clients write it */
+
+    if (head->types == 1
+        && value->len == 16
+        && ngx_memcmp(value->data, "application/json", 16) == 0)
+    {
+        head->type = *value;
+        head->format = GUARDRAIL_FORMAT_JSON;
+
+        return;
+    }
+
+    ngx_http_guardrail_parse_any_type(head, value);
+}
+
+
+static void
+ngx_http_guardrail_parse_any_type(ngx_http_guardrail_head_t *head,
+    ngx_str_t *value)
+{
     u_char     *p, *end, *next, *last;
     ngx_str_t   type;
-
-    head->types++;
 
     last = value->data + value->len;
 
@@ -386,7 +405,7 @@ ngx_http_guardrail_type_format(ngx_str_t *type)
 guardrail_rc_e
 ngx_http_guardrail_judge_head(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx, ngx_http_guardrail_loc_conf_t *glcf,
-    guardrail_body_limits_t *limits, off_t declared)
+    const guardrail_body_limits_t *limits, off_t declared)
 {
     uint64_t        length;
     guardrail_rc_e  rc;
@@ -394,8 +413,6 @@ ngx_http_guardrail_judge_head(ngx_http_request_t *r,
     ngx_http_guardrail_parse_head(r, &ctx->head);
 
     length = (declared > 0) ? (uint64_t) declared : 0;
-
-    limits->coding = ctx->head.coding;
 
     if (length > limits->max_body) {
         ngx_http_guardrail_set_verdict(ctx, GUARDRAIL_MAX_BODY,
@@ -418,7 +435,7 @@ ngx_http_guardrail_judge_head(ngx_http_request_t *r,
         return GUARDRAIL_MAX_DECODED;
     }
 
-    rc = ngx_http_guardrail_judge_encoding(ctx, glcf, limits);
+    rc = ngx_http_guardrail_judge_encoding(ctx, glcf);
 
     if (rc != GUARDRAIL_OK) {
         return rc;
@@ -430,7 +447,7 @@ ngx_http_guardrail_judge_head(ngx_http_request_t *r,
 
 static guardrail_rc_e
 ngx_http_guardrail_judge_encoding(ngx_http_guardrail_ctx_t *ctx,
-    ngx_http_guardrail_loc_conf_t *glcf, guardrail_body_limits_t *limits)
+    ngx_http_guardrail_loc_conf_t *glcf)
 {
     ngx_http_guardrail_head_t  *head;
 
@@ -474,7 +491,8 @@ ngx_http_guardrail_judge_encoding(ngx_http_guardrail_ctx_t *ctx,
 
 static guardrail_rc_e
 ngx_http_guardrail_judge_type(ngx_http_guardrail_ctx_t *ctx,
-    ngx_http_guardrail_loc_conf_t *glcf, guardrail_body_limits_t *limits)
+    ngx_http_guardrail_loc_conf_t *glcf,
+    const guardrail_body_limits_t *limits)
 {
     const char                 *error;
     ngx_uint_t                  in_force;
@@ -494,12 +512,7 @@ ngx_http_guardrail_judge_type(ngx_http_guardrail_ctx_t *ctx,
     }
 
     in_force = glcf->format != NGX_HTTP_GUARDRAIL_FORMAT_NONE
-               && (limits->max_records != GUARDRAIL_NO_LIMIT
-                   || limits->max_record_size != GUARDRAIL_NO_LIMIT
-                   || limits->max_memory != GUARDRAIL_NO_LIMIT
-                   || limits->records
-                   || limits->estimate
-                   || limits->json.shape);
+               && guardrail_body_in_force(limits);
 
     if (head->underscore_type) {
         error = "\"Content_Type\" is refused, since backends take it for"
@@ -518,20 +531,24 @@ ngx_http_guardrail_judge_type(ngx_http_guardrail_ctx_t *ctx,
         return GUARDRAIL_TYPE;
     }
 
-    limits->format = ngx_http_guardrail_choose_format(glcf, head, in_force);
+    if (glcf->format != NGX_HTTP_GUARDRAIL_FORMAT_AUTO) {
+        head->judged_as = ngx_http_guardrail_named_format(glcf);
+
+    } else if (!in_force && head->format >= GUARDRAIL_FORMAT_SNIFF) {
+        head->judged_as = GUARDRAIL_FORMAT_NONE;
+
+    } else {
+        head->judged_as = head->format;
+    }
 
     return GUARDRAIL_OK;
 }
 
 
 static guardrail_format_e
-ngx_http_guardrail_choose_format(ngx_http_guardrail_loc_conf_t *glcf,
-    ngx_http_guardrail_head_t *head, ngx_uint_t in_force)
+ngx_http_guardrail_named_format(ngx_http_guardrail_loc_conf_t *glcf)
 {
     switch (glcf->format) {
-
-    case NGX_HTTP_GUARDRAIL_FORMAT_NONE:
-        return GUARDRAIL_FORMAT_NONE;
 
     case NGX_HTTP_GUARDRAIL_FORMAT_NDJSON:
         return GUARDRAIL_FORMAT_NDJSON;
@@ -545,15 +562,9 @@ ngx_http_guardrail_choose_format(ngx_http_guardrail_loc_conf_t *glcf,
     case NGX_HTTP_GUARDRAIL_FORMAT_CSV:
         return GUARDRAIL_FORMAT_CSV;
 
-    default: /* NGX_HTTP_GUARDRAIL_FORMAT_AUTO */
-        break;
-    }
-
-    if (!in_force && head->format >= GUARDRAIL_FORMAT_SNIFF) {
+    default: /* NGX_HTTP_GUARDRAIL_FORMAT_NONE */
         return GUARDRAIL_FORMAT_NONE;
     }
-
-    return head->format;
 }
 
 

@@ -18,21 +18,6 @@ static ngx_int_t ngx_http_guardrail_late_feed(ngx_http_guardrail_ctx_t *ctx,
     u_char *p, size_t len, size_t *used);
 
 
-ngx_uint_t
-ngx_http_guardrail_is_late(ngx_http_request_t *r)
-{
-#if (NGX_HTTP_V2)
-    if (r->stream && r->stream->skip_data) {
-        return 1;
-    }
-#endif
-
-    return r->request_body != NULL
-           || r->discard_body
-           || ngx_http_guardrail_was_discarded(r);
-}
-
-
 /*
  * Whether nginx could throw away a body at once, or has more to come, depends
  * on what had arrived: a request must not pass in the one case, without its

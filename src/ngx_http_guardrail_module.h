@@ -118,6 +118,24 @@ typedef struct {
 
 typedef struct {
     ngx_http_guardrail_value_t        mode;
+    ngx_http_guardrail_tenant_t      *tenant;
+    ngx_array_t                      *quotas;       /* of .._quota_t */
+    ngx_array_t                      *args;
+    ngx_array_t                      *windows;
+    ngx_array_t                      *types;
+    ngx_http_guardrail_series_t      *series;       /* counts its requests */
+    ngx_flag_t                        buffering;
+    ngx_flag_t                        decode;
+    ngx_uint_t                        encodings;        /* mask of codings */
+    ngx_uint_t                        format;
+
+    /* the limits, evaluated once, where none of them has variables */
+
+    ngx_uint_t                        fixed;
+    guardrail_body_limits_t           limits;
+
+    /* from here on little of it is looked at for a small body */
+
     ngx_http_guardrail_value_t        max_body;
     ngx_http_guardrail_value_t        max_decoded;
     ngx_http_guardrail_value_t        ratio;
@@ -128,26 +146,15 @@ typedef struct {
     ngx_http_guardrail_value_t        max_memory;
     guardrail_body_json_t            *json;         /* or NULL */
 
-    ngx_flag_t                        buffering;
-    ngx_flag_t                        decode;
-    ngx_uint_t                        encodings;        /* mask of codings */
-    ngx_uint_t                        format;
     ngx_uint_t                        log_level;
     ngx_uint_t                        error_format;
     ngx_uint_t                        status;       /* its handler */
     ngx_str_t                         label;
-    ngx_http_guardrail_series_t      *series;       /* counts its requests */
 
-    ngx_http_guardrail_tenant_t      *tenant;
-    ngx_array_t                      *quotas;       /* of .._quota_t */
     ngx_flag_t                        headers;
     ngx_uint_t                        memory_factor;    /* thousandths, */
                                                     /* 0: CPython's model */
     ngx_uint_t                        per_record;
-
-    ngx_array_t                      *args;
-    ngx_array_t                      *windows;
-    ngx_array_t                      *types;
 
     ngx_uint_t                        min_rate;     /* bytes a second */
     ngx_msec_t                        min_rate_grace;
@@ -156,11 +163,6 @@ typedef struct {
     /* the core's, taken over: 0 is no limit */
 
     off_t                             client_max_body_size;
-
-    /* the limits, evaluated once, where none of them has variables */
-
-    guardrail_body_limits_t           limits;
-    ngx_uint_t                        fixed;
 } ngx_http_guardrail_loc_conf_t;
 
 
@@ -177,6 +179,7 @@ typedef struct {
     ngx_str_t                         type;         /* of the first line */
     ngx_uint_t                        types;        /* Content-Type lines */
     ngx_uint_t                        uri_changes;  /* of r, then */
+    guardrail_format_e                judged_as;    /* by judge_head() */
 
     unsigned                          parsed:1;
     unsigned                          codings:1;    /* more than one */
@@ -217,54 +220,12 @@ typedef struct {
 } ngx_http_guardrail_decode_t;
 
 
+/* what each small body needs is in few lines of the cache, and comes first */
+
 struct ngx_http_guardrail_ctx_s {
     ngx_http_request_t               *request;
     ngx_http_guardrail_loc_conf_t    *conf;         /* judges by it */
-    ngx_uint_t                        mode;
     ngx_http_guardrail_state_e        state;
-    ngx_uint_t                        entry;        /* uri_changes, there */
-
-    guardrail_body_t                  body;
-    guardrail_alloc_t                 alloc;
-
-    ngx_http_guardrail_head_t         head;
-
-    off_t                             received;     /* seen by the filter */
-    off_t                             bound;        /* of received, or 0 */
-
-    /* bufs of a coded body that are not judged to their end */
-
-    ngx_chain_t                      *held;
-    ngx_chain_t                     **last;
-    size_t                            offset;       /* judged of held->buf */
-
-    /* a late body */
-
-    ngx_chain_t                      *late;
-    off_t                             late_offset;
-
-    ngx_http_guardrail_decode_t      *decode;
-
-    ngx_queue_t                       queue;        /* of those who wait */
-    ngx_http_posted_request_t         posted;       /* wakes a late body, */
-                                                    /* or one that waits */
-    ngx_http_guardrail_whose_t       *whose;
-    ngx_http_guardrail_quotas_t      *quotas;
-    ngx_http_guardrail_slow_t        *slow;
-
-    /* the verdict */
-
-    guardrail_rc_e                    rc;
-    ngx_uint_t                        status;
-    uint64_t                          limit;
-    uint64_t                          observed;
-    uint64_t                          observed_input;
-    const char                       *unit;
-    const char                       *error;
-    ngx_str_t                         observed_text;
-    ngx_str_t                         limit_text;
-    ngx_uint_t                        uri_changes;
-    ngx_buf_t                        *answer;
 
     unsigned                          entered:1;    /* a mode was evaluated */
     unsigned                          inspect:1;    /* the filter is to judge */
@@ -284,27 +245,121 @@ struct ngx_http_guardrail_ctx_s {
     unsigned                          answered:1;
     unsigned                          ended:1;      /* nothing goes on */
     unsigned                          last_buf:1;   /* the filter was given */
+    ngx_uint_t                        mode;
+    ngx_uint_t                        entry;        /* uri_changes, there */
+    ngx_http_guardrail_quotas_t      *quotas;
+    ngx_http_guardrail_slow_t        *slow;
+    ngx_http_guardrail_decode_t      *decode;
+
+    /* by whose constant limits PREACCESS has judged the head, and of what */
+
+    ngx_http_guardrail_loc_conf_t    *foreseen;     /* or NULL */
+    off_t                             declared_length;
+
+    off_t                             bound;        /* of received, or 0 */
+    size_t                            offset;       /* judged of held->buf */
+    ngx_http_guardrail_whose_t       *whose;
+    ngx_buf_t                        *answer;
+
+    ngx_pool_cleanup_t                pool_cleanup;
+    ngx_http_cleanup_t                cleanup;
+
+    ngx_http_guardrail_head_t         head;
+    guardrail_body_t                  body;
+
+    guardrail_alloc_t                 alloc;
+    off_t                             received;     /* seen by the filter */
+
+    /* bufs of a coded body that are not judged to their end */
+
+    ngx_chain_t                      *held;
+    ngx_chain_t                     **last;
+
+    /* a late body */
+
+    ngx_chain_t                      *late;
+    off_t                             late_offset;
+
+    ngx_queue_t                       queue;        /* of those who wait */
+    ngx_http_posted_request_t         posted;       /* wakes a late body, */
+                                                    /* or one that waits */
+
+    /* the verdict */
+
+    guardrail_rc_e                    rc;
+    ngx_uint_t                        status;
+    uint64_t                          limit;
+    uint64_t                          observed;
+    uint64_t                          observed_input;
+    const char                       *unit;
+    const char                       *error;
+    ngx_str_t                         observed_text;
+    ngx_str_t                         limit_text;
+    ngx_uint_t                        uri_changes;
 };
 
 
 /* the module */
 
-extern ngx_module_t  ngx_http_guardrail_module;
+extern ngx_http_guardrail_own ngx_module_t  ngx_http_guardrail_module;
+
+/* for find_ctx() and get_ctx() */
+
+GUARDRAIL_APART ngx_http_guardrail_ctx_t *ngx_http_guardrail_find_lost_ctx(
+    ngx_http_request_t *r);
+GUARDRAIL_HOT ngx_http_guardrail_ctx_t *ngx_http_guardrail_make_ctx(
+    ngx_http_request_t *r);
+
 
 /*
  * The context of r, NULL if there is none.  It survives redirects; the state
  * is ngx_http_guardrail_new again after each of them.
  */
 
-GUARDRAIL_HOT ngx_http_guardrail_ctx_t *ngx_http_guardrail_find_ctx(
-    ngx_http_request_t *r);
+static ngx_inline ngx_http_guardrail_ctx_t *
+ngx_http_guardrail_find_ctx(ngx_http_request_t *r)
+{
+    ngx_http_guardrail_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_guardrail_module);
+
+    /* r->ctx is cleared by a redirect */
+
+    if (ctx == NULL && (r->internal || r->filter_finalize)) {
+        return ngx_http_guardrail_find_lost_ctx(r);
+    }
+
+    return ctx;
+}
+
 
 /* the same, made if there is none; NULL when there is no memory */
 
-GUARDRAIL_HOT ngx_http_guardrail_ctx_t *ngx_http_guardrail_get_ctx(
+static ngx_inline ngx_http_guardrail_ctx_t *
+ngx_http_guardrail_get_ctx(ngx_http_request_t *r)
+{
+    ngx_http_guardrail_ctx_t  *ctx;
+
+    ctx = ngx_http_guardrail_find_ctx(r);
+
+    return ctx ? ctx : ngx_http_guardrail_make_ctx(r);
+}
+
+
+/* it was thrown away to its end, by which its length became 0 */
+
+GUARDRAIL_APART ngx_uint_t ngx_http_guardrail_was_discarded(
     ngx_http_request_t *r);
 
-GUARDRAIL_HOT ngx_uint_t ngx_http_guardrail_has_body(ngx_http_request_t *r);
+
+static ngx_inline ngx_uint_t
+ngx_http_guardrail_has_body(ngx_http_request_t *r)
+{
+    return r->headers_in.content_length_n > 0
+           || r->headers_in.chunked
+           || (r->headers_in.content_length_n == 0
+               && ngx_http_guardrail_was_discarded(r));
+}
 
 
 /* conf */
@@ -369,7 +424,7 @@ void ngx_http_guardrail_merge_value(ngx_http_guardrail_value_t *conf,
 
 /* on, off or dry_run; what cannot be read is on */
 
-GUARDRAIL_HOT ngx_int_t ngx_http_guardrail_eval_mode(ngx_http_request_t *r,
+GUARDRAIL_APART ngx_int_t ngx_http_guardrail_eval_mode(ngx_http_request_t *r,
     ngx_http_guardrail_loc_conf_t *glcf, ngx_uint_t *mode);
 
 /* at merge, after max_body is known: sets limits and fixed */
@@ -407,15 +462,15 @@ GUARDRAIL_HOT void ngx_http_guardrail_parse_head(ngx_http_request_t *r,
     ngx_http_guardrail_head_t *head);
 
 /*
- * Judges the head by limits and fills in their format and coding.  declared
- * is the length of the body, -1 if it is not known.  Sets the verdict in ctx
- * when it is not GUARDRAIL_OK.
+ * Judges the head by limits, without their format and coding: which these
+ * are is in ctx->head then.  declared is the length of the body, -1 if it is
+ * not known.  Sets the verdict in ctx when it is not GUARDRAIL_OK.
  */
 
 GUARDRAIL_HOT guardrail_rc_e ngx_http_guardrail_judge_head(
     ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
-    ngx_http_guardrail_loc_conf_t *glcf, guardrail_body_limits_t *limits,
-    off_t declared);
+    ngx_http_guardrail_loc_conf_t *glcf,
+    const guardrail_body_limits_t *limits, off_t declared);
 
 /* "gzip, deflate": what Accept-Encoding says of a mask of codings */
 
@@ -448,7 +503,7 @@ GUARDRAIL_APART ngx_int_t ngx_http_guardrail_run_late(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx);
 GUARDRAIL_HOT ngx_int_t ngx_http_guardrail_read(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx);
-GUARDRAIL_HOT ngx_int_t ngx_http_guardrail_run_levels(ngx_http_request_t *r,
+GUARDRAIL_APART ngx_int_t ngx_http_guardrail_run_levels(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx);
 
 
@@ -462,12 +517,21 @@ GUARDRAIL_APART ngx_uint_t ngx_http_guardrail_is_judged(
 
 /* something read the body, or threw it away, before the gate */
 
-GUARDRAIL_HOT ngx_uint_t ngx_http_guardrail_is_late(ngx_http_request_t *r);
+static ngx_inline ngx_uint_t
+ngx_http_guardrail_is_late(ngx_http_request_t *r)
+{
+#if (NGX_HTTP_V2)
+    if (r->stream && r->stream->skip_data) {
+        return 1;
+    }
+#endif
 
-/* it was thrown away to its end, by which its length became 0 */
+    return r->request_body != NULL
+           || r->discard_body
+           || (r->headers_in.content_length_n == 0
+               && ngx_http_guardrail_was_discarded(r));
+}
 
-GUARDRAIL_HOT ngx_uint_t ngx_http_guardrail_was_discarded(
-    ngx_http_request_t *r);
 
 /* the bytes that are stored, -1 if some of the body is gone */
 
@@ -484,7 +548,7 @@ ngx_int_t ngx_http_guardrail_judge_late(ngx_http_request_t *r,
 
 /* body_filter */
 
-extern ngx_http_request_body_filter_pt
+extern ngx_http_guardrail_own ngx_http_request_body_filter_pt
     ngx_http_guardrail_next_request_body_filter;
 
 GUARDRAIL_HOT ngx_int_t ngx_http_guardrail_request_body_filter(
@@ -668,8 +732,10 @@ GUARDRAIL_HOT void ngx_http_guardrail_unwatch_pace(
 ngx_int_t ngx_http_guardrail_add_header(ngx_http_request_t *r,
     ngx_str_t *name, ngx_str_t *value);
 
-extern ngx_http_output_header_filter_pt  ngx_http_guardrail_next_header_filter;
-extern ngx_http_output_body_filter_pt    ngx_http_guardrail_next_body_filter;
+extern ngx_http_guardrail_own ngx_http_output_header_filter_pt
+    ngx_http_guardrail_next_header_filter;
+extern ngx_http_guardrail_own ngx_http_output_body_filter_pt
+    ngx_http_guardrail_next_body_filter;
 
 GUARDRAIL_HOT ngx_int_t ngx_http_guardrail_header_filter(
     ngx_http_request_t *r);
@@ -695,7 +761,8 @@ typedef struct {
     u_char                            read[NGX_HTTP_GUARDRAIL_READ];
 } ngx_http_guardrail_worker_t;
 
-extern ngx_http_guardrail_worker_t  ngx_http_guardrail_worker;
+extern ngx_http_guardrail_own ngx_http_guardrail_worker_t
+    ngx_http_guardrail_worker;
 
 ngx_int_t ngx_http_guardrail_init_worker(ngx_cycle_t *cycle);
 
@@ -710,7 +777,16 @@ void ngx_http_guardrail_spend(void);
 /* stands in line for the next pass */
 
 void ngx_http_guardrail_step_aside(ngx_http_guardrail_ctx_t *ctx);
-void ngx_http_guardrail_leave_queue(ngx_http_guardrail_ctx_t *ctx);
+
+static ngx_inline void
+ngx_http_guardrail_leave_queue(ngx_http_guardrail_ctx_t *ctx)
+{
+    if (ctx->waiting) {
+        ngx_queue_remove(&ctx->queue);
+        ctx->waiting = 0;
+    }
+}
+
 
 /* runs the phases of a request that waited; it may be freed here */
 
@@ -740,8 +816,8 @@ ngx_int_t ngx_http_guardrail_add_variables(ngx_conf_t *cf);
 
 /* ctx may be NULL: nothing had to be judged */
 
-ngx_http_guardrail_verdict_e ngx_http_guardrail_verdict(ngx_http_request_t *r,
-    ngx_http_guardrail_ctx_t *ctx);
+GUARDRAIL_HOT ngx_http_guardrail_verdict_e ngx_http_guardrail_verdict(
+    ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx);
 
 
 #endif /* NGX_HTTP_GUARDRAIL_MODULE_H */

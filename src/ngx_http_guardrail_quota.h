@@ -39,6 +39,15 @@
 #include "quota/guardrail_state.h"
 
 
+/* a variable that is reached without a look into the table of addresses */
+
+#if (__GNUC__)
+#define ngx_http_guardrail_own  __attribute__((visibility("hidden")))
+#else
+#define ngx_http_guardrail_own
+#endif
+
+
 typedef struct ngx_http_guardrail_main_conf_s  ngx_http_guardrail_main_conf_t;
 typedef struct ngx_http_guardrail_ctx_s     ngx_http_guardrail_ctx_t;
 typedef struct ngx_http_guardrail_zone_s    ngx_http_guardrail_zone_t;

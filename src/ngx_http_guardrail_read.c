@@ -150,6 +150,11 @@ ngx_http_guardrail_read(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx)
 
         r->main->count--;
 
+        if (ctx->quotas == NULL && ctx->decode == NULL) {
+            ctx->state = ngx_http_guardrail_passed;
+            return NGX_DECLINED;
+        }
+
         return ngx_http_guardrail_run_levels(r, ctx);
     }
 
@@ -178,7 +183,9 @@ ngx_http_guardrail_body_handler(ngx_http_request_t *r)
     ctx->complete = 1;
     ctx->partial = 0;
 
-    ngx_http_guardrail_release_uploads(ctx);
+    if (ctx->quotas) {
+        ngx_http_guardrail_release_uploads(ctx);
+    }
 
     /* another location may read the stored body again */
 

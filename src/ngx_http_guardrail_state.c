@@ -31,6 +31,7 @@
  */
 
 #define NGX_HTTP_GUARDRAIL_BUCKETS      1024
+#define NGX_HTTP_GUARDRAIL_RECORDS      16
 #define NGX_HTTP_GUARDRAIL_WRITE_PAUSE  1       /* ms */
 
 
@@ -57,8 +58,8 @@ static ngx_int_t ngx_http_guardrail_begin_write(
     ngx_http_guardrail_writer_t *w);
 static ngx_int_t ngx_http_guardrail_write_piece(
     ngx_http_guardrail_writer_t *w);
-static ngx_int_t ngx_http_guardrail_write_bucket(
-    ngx_http_guardrail_writer_t *w, uint32_t bucket);
+static ngx_int_t ngx_http_guardrail_write_records(
+    ngx_http_guardrail_writer_t *w, uint32_t way);
 static ngx_int_t ngx_http_guardrail_end_write(ngx_http_guardrail_writer_t *w);
 static ngx_int_t ngx_http_guardrail_put(ngx_http_guardrail_writer_t *w,
     void *p, size_t len);
@@ -274,36 +275,40 @@ ngx_http_guardrail_begin_write(ngx_http_guardrail_writer_t *w)
 static ngx_int_t
 ngx_http_guardrail_write_piece(ngx_http_guardrail_writer_t *w)
 {
-    uint32_t  i, n, b;
+    uint32_t           i, n;
+    guardrail_zone_t  *z;
+
+    z = &w->zone->z;
 
     for (n = 0;
-         n < NGX_HTTP_GUARDRAIL_BUCKETS && w->bucket < w->zone->z.n_buckets;
+         n < NGX_HTTP_GUARDRAIL_BUCKETS && w->bucket < z->n_buckets;
          n++, w->bucket++)
     {
-        b = w->bucket;
 
-        /* most are empty in a zone that is large enough; no lock is needed */
+        /* empty ones are passed; no lock is needed */
 
-        for (i = 0; i < GUARDRAIL_ZONE_WAYS && w->zone->z.buckets[b][i] == 0;
+        for (i = 0; i < z->ways && guardrail_zone_tags(z, w->bucket)[i] == 0;
              i++)
         {
             /* void */
         }
 
-        if (i == GUARDRAIL_ZONE_WAYS) {
+        if (i == z->ways) {
             continue;
         }
 
         /* a bucket with keys costs as much as many without */
 
-        n += GUARDRAIL_ZONE_WAYS;
+        n += z->ways;
 
-        if (ngx_http_guardrail_write_bucket(w, b) != NGX_OK) {
-            return NGX_ERROR;
+        for (i = 0; i < z->ways; i += NGX_HTTP_GUARDRAIL_RECORDS) {
+            if (ngx_http_guardrail_write_records(w, i) != NGX_OK) {
+                return NGX_ERROR;
+            }
         }
     }
 
-    if (w->bucket < w->zone->z.n_buckets) {
+    if (w->bucket < z->n_buckets) {
         return NGX_AGAIN;
     }
 
@@ -311,27 +316,30 @@ ngx_http_guardrail_write_piece(ngx_http_guardrail_writer_t *w)
 }
 
 
+/* of the bucket, from this way on */
+
 static ngx_int_t
-ngx_http_guardrail_write_bucket(ngx_http_guardrail_writer_t *w,
-    uint32_t bucket)
+ngx_http_guardrail_write_records(ngx_http_guardrail_writer_t *w, uint32_t way)
 {
     size_t                      size;
-    uint32_t                    i, n;
+    uint32_t                    i, n, last;
     uint64_t                    now;
     ngx_http_guardrail_zone_t  *zone;
-    guardrail_state_record_t    records[GUARDRAIL_ZONE_WAYS];
+    guardrail_state_record_t    records[NGX_HTTP_GUARDRAIL_RECORDS];
 
     zone = w->zone;
     now = ngx_http_guardrail_now(zone);
+    last = ngx_min(way + NGX_HTTP_GUARDRAIL_RECORDS, zone->z.ways);
     n = 0;
 
     ngx_http_guardrail_lock(zone);
 
-    for (i = 0; i < GUARDRAIL_ZONE_WAYS; i++) {
-        if (zone->z.buckets[bucket][i]) {
+    for (i = way; i < last; i++) {
+        if (guardrail_zone_tags(&zone->z, w->bucket)[i]) {
             n += guardrail_state_record_locked(&zone->z,
-                                         bucket * GUARDRAIL_ZONE_WAYS + i,
-                                         &w->head, now, &records[n]);
+                                    guardrail_zone_place(&zone->z, w->bucket,
+                                                         i),
+                                    &w->head, now, &records[n]);
         }
     }
 

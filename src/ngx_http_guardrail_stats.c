@@ -10,12 +10,26 @@
 #include "ngx_http_guardrail_module.h"
 
 
+/* the histograms to which a body counted once belongs, as a mask */
+
+#define NGX_HTTP_GUARDRAIL_OF_SAME                                            \
+    (((uint64_t) 1 << ngx_http_guardrail_stat_body)                           \
+     | ((uint64_t) 1 << ngx_http_guardrail_stat_decoded))
+
+
 static ngx_uint_t ngx_http_guardrail_has_gone(
     ngx_http_guardrail_stats_t *stats);
-static void ngx_http_guardrail_count_body(ngx_http_guardrail_counters_t *c,
-    ngx_http_guardrail_ctx_t *ctx);
-static void ngx_http_guardrail_count_value(ngx_http_guardrail_counters_t *c,
-    ngx_uint_t stat, uint64_t value);
+static GUARDRAIL_APART void ngx_http_guardrail_count_first(
+    ngx_http_request_t *r, ngx_http_guardrail_series_t *series,
+    ngx_http_guardrail_counters_t *c);
+static GUARDRAIL_HOT void ngx_http_guardrail_count_body(
+    ngx_http_guardrail_counters_t *c, ngx_http_guardrail_ctx_t *ctx);
+static GUARDRAIL_APART void ngx_http_guardrail_count_contents(
+    ngx_http_guardrail_counters_t *c, guardrail_body_t *b);
+static GUARDRAIL_HOT void ngx_http_guardrail_count_value(
+    ngx_http_guardrail_counters_t *c, ngx_uint_t stat, uint64_t value);
+static GUARDRAIL_APART void ngx_http_guardrail_count_used(
+    ngx_http_guardrail_counters_t *c, uint64_t bit);
 
 
 const char *
@@ -63,13 +77,10 @@ ngx_http_guardrail_find_series(ngx_http_request_t *r,
 ngx_int_t
 ngx_http_guardrail_count(ngx_http_request_t *r)
 {
-    ngx_uint_t                       verdict, slot;
-    ngx_http_guardrail_ctx_t        *ctx;
-    ngx_http_guardrail_stats_t      *stats;
-    ngx_http_guardrail_series_t     *series;
-    ngx_http_guardrail_counters_t   *c;
-    ngx_http_guardrail_stats_row_t  *row;
-    ngx_http_guardrail_main_conf_t  *gmcf;
+    ngx_uint_t                      verdict;
+    ngx_http_guardrail_ctx_t       *ctx;
+    ngx_http_guardrail_series_t    *series;
+    ngx_http_guardrail_counters_t  *c;
 
     if (r != r->main) {
         return NGX_OK;
@@ -78,28 +89,15 @@ ngx_http_guardrail_count(ngx_http_request_t *r)
     ctx = ngx_http_guardrail_find_ctx(r);
     series = ngx_http_guardrail_find_series(r, ctx);
 
-    if (series == NULL) {
+    if (series == NULL || series->counters == NULL) {
         return NGX_OK;
     }
 
-    gmcf = ngx_http_get_module_main_conf(r, ngx_http_guardrail_module);
+    c = series->counters;
 
-    stats = gmcf->stats;
-
-    if (ngx_http_guardrail_has_gone(stats)) {
-        return NGX_OK;
+    if (!(c->used & NGX_HTTP_GUARDRAIL_STATS_USED)) {
+        ngx_http_guardrail_count_first(r, series, c);
     }
-
-    row = &stats->rows[series->row];
-
-    slot = (ngx_process == NGX_PROCESS_SINGLE) ? 0 : ngx_worker;
-    slot %= stats->slots;
-
-    if (!row->used[slot]) {
-        row->used[slot] = 1;
-    }
-
-    c = &stats->counters[slot * stats->capacity + series->row];
 
     verdict = ngx_http_guardrail_verdict(r, ctx);
 
@@ -131,6 +129,22 @@ ngx_http_guardrail_count(ngx_http_request_t *r)
 
 
 static void
+ngx_http_guardrail_count_first(ngx_http_request_t *r,
+    ngx_http_guardrail_series_t *series, ngx_http_guardrail_counters_t *c)
+{
+    ngx_http_guardrail_stats_t      *stats;
+    ngx_http_guardrail_main_conf_t  *gmcf;
+
+    gmcf = ngx_http_get_module_main_conf(r, ngx_http_guardrail_module);
+    stats = gmcf->stats;
+
+    stats->rows[series->row].used[ngx_http_guardrail_stats_slot(stats)] = 1;
+
+    ngx_http_guardrail_count_used(c, NGX_HTTP_GUARDRAIL_STATS_USED);
+}
+
+
+static void
 ngx_http_guardrail_count_body(ngx_http_guardrail_counters_t *c,
     ngx_http_guardrail_ctx_t *ctx)
 {
@@ -138,10 +152,29 @@ ngx_http_guardrail_count_body(ngx_http_guardrail_counters_t *c,
 
     b = &ctx->body;
 
-    ngx_http_guardrail_count_value(c, ngx_http_guardrail_stat_body, b->wire);
-    ngx_http_guardrail_count_value(c, ngx_http_guardrail_stat_decoded,
-                                   b->decoded);
+    if (b->wire == b->decoded) {
+        ngx_http_guardrail_count_value(c, NGX_HTTP_GUARDRAIL_STAT_SAME,
+                                       b->wire);
 
+    } else {
+        ngx_http_guardrail_count_value(c, ngx_http_guardrail_stat_body,
+                                       b->wire);
+        ngx_http_guardrail_count_value(c, ngx_http_guardrail_stat_decoded,
+                                       b->decoded);
+    }
+
+    if (b->limits.coding != GUARDRAIL_CODING_IDENTITY
+        || guardrail_body_was_looked_into(b))
+    {
+        ngx_http_guardrail_count_contents(c, b);
+    }
+}
+
+
+static void
+ngx_http_guardrail_count_contents(ngx_http_guardrail_counters_t *c,
+    guardrail_body_t *b)
+{
     if (b->limits.coding != GUARDRAIL_CODING_IDENTITY && b->wire) {
         ngx_http_guardrail_count_value(c, ngx_http_guardrail_stat_ratio,
                      guardrail_mul_sat(b->decoded,
@@ -178,10 +211,17 @@ ngx_http_guardrail_count_value(ngx_http_guardrail_counters_t *c,
     bit = (uint64_t) 1 << stat;
 
     if (!(c->used & bit)) {
-        (void) __atomic_fetch_or(&c->used, bit, __ATOMIC_RELAXED);
+        ngx_http_guardrail_count_used(c, bit);
     }
 
     guardrail_histogram_add(&c->histograms[stat], value);
+}
+
+
+static void
+ngx_http_guardrail_count_used(ngx_http_guardrail_counters_t *c, uint64_t bit)
+{
+    (void) __atomic_fetch_or(&c->used, bit, __ATOMIC_RELAXED);
 }
 
 
@@ -221,6 +261,10 @@ ngx_http_guardrail_sum_counters(ngx_http_guardrail_stats_t *stats,
         sum->used |= __atomic_load_n(&c->used, __ATOMIC_RELAXED);
     }
 
+    if (sum->used & ((uint64_t) 1 << NGX_HTTP_GUARDRAIL_STAT_SAME)) {
+        sum->used |= NGX_HTTP_GUARDRAIL_OF_SAME;
+    }
+
     return some;
 }
 
@@ -250,6 +294,14 @@ ngx_http_guardrail_sum_histogram(ngx_http_guardrail_stats_t *stats,
         if (c->used & ((uint64_t) 1 << stat)) {
             some = 1;
             guardrail_histogram_merge(sum, &c->histograms[stat]);
+        }
+
+        if ((NGX_HTTP_GUARDRAIL_OF_SAME & ((uint64_t) 1 << stat))
+            && (c->used & ((uint64_t) 1 << NGX_HTTP_GUARDRAIL_STAT_SAME)))
+        {
+            some = 1;
+            guardrail_histogram_merge(sum,
+                               &c->histograms[NGX_HTTP_GUARDRAIL_STAT_SAME]);
         }
     }
 

@@ -48,11 +48,15 @@ typedef enum {
 
 #define NGX_HTTP_GUARDRAIL_STAT_SCALE  1024
 
+/* one that counts as two of them: see below */
+
+#define NGX_HTTP_GUARDRAIL_STAT_SAME   NGX_HTTP_GUARDRAIL_STATS
+
 
 /*
  * Slots of counters.  Workers whose numbers are the same modulo this share
  * one, which is slower and loses nothing.  Many labels have fewer slots: of
- * 34 KiB each, 8192 labels with 8 were 2.1 GiB of address space, which a
+ * 38 KiB each, 8192 labels with 8 are 2.4 GiB of address space, which a
  * small machine refuses.
  */
 
@@ -64,15 +68,23 @@ typedef enum {
 #define NGX_HTTP_GUARDRAIL_STATS_PROCESSES  256
 
 
-/* of one label, in one slot or in all */
+/*
+ * Of one label, in one slot or in all.  A body whose size on the wire is that
+ * of what it holds is added to the last histogram alone, which belongs to
+ * those of both sizes.
+ */
 
 typedef struct {
     uint64_t                requests[NGX_HTTP_GUARDRAIL_VERDICTS];
+    uint64_t                used;       /* mask of histograms */
     uint64_t                rejected[GUARDRAIL_RC_MAX];
     uint64_t                would[GUARDRAIL_RC_MAX];
-    uint64_t                used;       /* mask of histograms */
-    guardrail_histogram_t   histograms[NGX_HTTP_GUARDRAIL_STATS];
+    guardrail_histogram_t   histograms[NGX_HTTP_GUARDRAIL_STATS + 1];
 } ngx_http_guardrail_counters_t;
+
+/* beside them in the mask: there was a request, as the row knows too */
+
+#define NGX_HTTP_GUARDRAIL_STATS_USED  ((uint64_t) 1 << 63)
 
 
 /* what one process has in use; it alone writes */
@@ -87,7 +99,8 @@ typedef struct {
 
 /* of this process; never NULL */
 
-extern ngx_http_guardrail_gauges_t  *ngx_http_guardrail_gauges;
+extern ngx_http_guardrail_own ngx_http_guardrail_gauges_t
+    *ngx_http_guardrail_gauges;
 
 
 /* a label, and the locations that have it */
@@ -97,6 +110,10 @@ typedef struct {
     uint64_t                hash[2];
     uint32_t                row;
     ngx_array_t             confs;      /* of .._where_t */
+
+    /* what this process adds to; NULL when the memory may be gone */
+
+    ngx_http_guardrail_counters_t  *counters;
 } ngx_http_guardrail_series_t;
 
 typedef struct {
@@ -163,6 +180,11 @@ ngx_int_t ngx_http_guardrail_add_series(ngx_conf_t *cf, void *conf,
 ngx_int_t ngx_http_guardrail_add_stats(ngx_conf_t *cf);
 
 ngx_int_t ngx_http_guardrail_init_stats(ngx_cycle_t *cycle);
+
+/* of this process */
+
+ngx_uint_t ngx_http_guardrail_stats_slot(ngx_http_guardrail_stats_t *stats);
+
 void ngx_http_guardrail_exit_stats(ngx_cycle_t *cycle);
 
 /* a single process goes on with another configuration */
@@ -176,12 +198,12 @@ const char *ngx_http_guardrail_verdict_name(ngx_uint_t verdict);
 
 /* of a request, NULL where nothing is guarded */
 
-ngx_http_guardrail_series_t *ngx_http_guardrail_find_series(
+GUARDRAIL_HOT ngx_http_guardrail_series_t *ngx_http_guardrail_find_series(
     ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx);
 
 /* the log phase: the request is counted */
 
-ngx_int_t ngx_http_guardrail_count(ngx_http_request_t *r);
+GUARDRAIL_HOT ngx_int_t ngx_http_guardrail_count(ngx_http_request_t *r);
 
 
 /*

@@ -15,7 +15,7 @@
 
 /* of the layout, beside what the sizes of structures tell */
 
-#define NGX_HTTP_GUARDRAIL_STATS_VERSION  1
+#define NGX_HTTP_GUARDRAIL_STATS_VERSION  2
 
 #define NGX_HTTP_GUARDRAIL_STATS_ROWS     16    /* at least */
 
@@ -33,6 +33,8 @@ static ngx_uint_t ngx_http_guardrail_find_row(
     uint32_t *row);
 static ngx_int_t ngx_http_guardrail_find_rows(
     ngx_http_guardrail_stats_t *stats);
+static void ngx_http_guardrail_find_counters(
+    ngx_http_guardrail_main_conf_t *gmcf);
 static void ngx_http_guardrail_copy_stats(ngx_http_guardrail_stats_t *stats,
     ngx_http_guardrail_stats_t *old);
 
@@ -500,6 +502,8 @@ ngx_http_guardrail_init_stats(ngx_cycle_t *cycle)
 
     ngx_http_guardrail_mapped = gmcf->stats->head;
 
+    ngx_http_guardrail_find_counters(gmcf);
+
     claim = (uint64_t) ngx_pid | NGX_HTTP_GUARDRAIL_STATS_CLAIMED;
 
     for (i = 0; i < NGX_HTTP_GUARDRAIL_STATS_PROCESSES; i++) {
@@ -539,10 +543,38 @@ ngx_http_guardrail_init_stats(ngx_cycle_t *cycle)
 }
 
 
+static void
+ngx_http_guardrail_find_counters(ngx_http_guardrail_main_conf_t *gmcf)
+{
+    ngx_uint_t                     i, slot;
+    ngx_http_guardrail_stats_t    *stats;
+    ngx_http_guardrail_series_t  **series;
+
+    stats = gmcf->stats;
+    slot = ngx_http_guardrail_stats_slot(stats);
+    series = gmcf->series.elts;
+
+    for (i = 0; i < gmcf->series.nelts; i++) {
+        series[i]->counters = &stats->counters[slot * stats->capacity
+                                               + series[i]->row];
+    }
+}
+
+
+ngx_uint_t
+ngx_http_guardrail_stats_slot(ngx_http_guardrail_stats_t *stats)
+{
+    return (ngx_process == NGX_PROCESS_SINGLE) ? 0 : ngx_worker % stats->slots;
+}
+
+
 ngx_int_t
 ngx_http_guardrail_renew_stats(ngx_cycle_t *cycle)
 {
-    ngx_http_guardrail_gauges_t  was;
+    ngx_uint_t                        i;
+    ngx_http_guardrail_gauges_t       was;
+    ngx_http_guardrail_series_t     **series;
+    ngx_http_guardrail_main_conf_t   *gmcf;
 
     if (ngx_http_guardrail_gauges == &ngx_http_guardrail_no_gauges) {
         return NGX_OK;
@@ -551,6 +583,17 @@ ngx_http_guardrail_renew_stats(ngx_cycle_t *cycle)
     /* the memory of before may go away, its requests go on */
 
     was = *ngx_http_guardrail_gauges;
+
+    gmcf = ngx_http_cycle_get_module_main_conf(ngx_cycle,
+                                               ngx_http_guardrail_module);
+
+    if (gmcf) {
+        series = gmcf->series.elts;
+
+        for (i = 0; i < gmcf->series.nelts; i++) {
+            series[i]->counters = NULL;
+        }
+    }
 
     (void) ngx_http_guardrail_init_stats(cycle);
 

@@ -123,16 +123,6 @@ ngx_http_guardrail_step_aside(ngx_http_guardrail_ctx_t *ctx)
 }
 
 
-void
-ngx_http_guardrail_leave_queue(ngx_http_guardrail_ctx_t *ctx)
-{
-    if (ctx->waiting) {
-        ngx_queue_remove(&ctx->queue);
-        ctx->waiting = 0;
-    }
-}
-
-
 static void
 ngx_http_guardrail_resume(ngx_event_t *ev)
 {

@@ -125,6 +125,15 @@ ngx_http_guardrail_carve(ngx_http_guardrail_zone_t *zone, ngx_uint_t changed)
     ngx_log_t   *log;
 
     log = zone->shm_zone->shm.log;
+
+#ifdef MADV_HUGEPAGE
+
+    /* a third of a charge is finding pages; most systems do not allow it */
+
+    (void) madvise(zone->shm_zone->shm.addr, zone->shm_zone->shm.size,
+                   MADV_HUGEPAGE);
+#endif
+
     size = zone->shpool->pfree * ngx_pagesize;
 
     p = ngx_slab_alloc_locked(zone->shpool, size);

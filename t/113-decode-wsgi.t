@@ -20,7 +20,7 @@ my $t = Guardrail::Test->new;
 my ($uwsgi) = grep { -x } '/usr/bin/uwsgi', '/usr/local/bin/uwsgi';
 
 if (!$uwsgi || !glob '/usr/lib/uwsgi/plugins/python3*_plugin.so') {
-    plan(skip_all => 'uwsgi with its plugin for Python 3 is not installed');
+    $t->skip_all('uwsgi with its plugin for Python 3 is not installed');
 }
 
 $t->file('app.py', <<'PYTHON');

@@ -111,6 +111,10 @@ run(2000);
 my $after = rss;
 
 is($wrong, 0, 'each was answered as it should be');
-cmp_ok($after, '<=', $before + 2048, "$before KiB, and then $after");
+SKIP: {
+    skip('what was freed is kept for a while', 1) if sanitized;
+
+    cmp_ok($after, '<=', $before + 2048, "$before KiB, and then $after");
+}
 
 $t->done;

@@ -955,7 +955,7 @@ sub scan_with {
 }
 
 
-# Charges of a zone also take a lock, a hash and two cache misses.
+# Charges of a zone also take a lock, a hash and a cache miss.
 
 sub quota {
     my ($head, @lines) = split /\n/, `taskset -c $core $data/quota`;

@@ -47,9 +47,10 @@ static void run(const guardrail_json_ops_t *ops,
     const guardrail_json_limits_t *limits, const uint8_t *head,
     const uint8_t *body, size_t len, unsigned cut,
     guardrail_json_memory_t *memory, result_t *r);
-static void run_memory(const guardrail_json_ops_t *ops,
+static void run_memory(const guardrail_json_ops_t **ops,
     guardrail_json_limits_t *limits, const uint8_t *head,
     const uint8_t *body, size_t len, const result_t *whole);
+static void compare_memory(const result_t *a, const result_t *b);
 static size_t piece(const uint8_t *head, unsigned n);
 static void compare(const result_t *a, const result_t *b, const char *what);
 static void compare_model(const guardrail_json_limits_t *limits,
@@ -122,7 +123,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         compare_model(&limits, body + 1, size, &whole);
     }
 
-    run_memory(ops[0], &limits, data, body + 1, size, &whole);
+    run_memory(ops, &limits, data, body + 1, size, &whole);
 
     free(body);
 
@@ -131,43 +132,65 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 
 
 static void
-run_memory(const guardrail_json_ops_t *ops, guardrail_json_limits_t *limits,
+run_memory(const guardrail_json_ops_t **ops, guardrail_json_limits_t *limits,
     const uint8_t *head, const uint8_t *body, size_t len,
     const result_t *whole)
 {
     uint64_t  estimate;
+    unsigned  i, cut;
     result_t  a, b;
 
-    static guardrail_json_memory_t  m;
+    static guardrail_json_memory_t  m, other;
 
-    run(ops, limits, head, body, len, 0, &m, &a);
+    run(ops[0], limits, head, body, len, 0, &m, &a);
     estimate = guardrail_json_estimate(&a.s);
     compare(whole, &a, "with an estimate");
 
-    run(ops, limits, head, body, len, 1, &m, &b);
-    compare(whole, &b, "with an estimate, cut");
-
-    if (guardrail_json_estimate(&b.s) != estimate) {
-        fprintf(stderr, "estimates %llu and %llu\n",
-                (unsigned long long) estimate,
-                (unsigned long long) guardrail_json_estimate(&b.s));
-        abort();
+    for (i = 0; i < 4; i++) {
+        for (cut = 0; cut < 2 && ops[i]; cut++) {
+            run(ops[i], limits, head, body, len, cut, &other, &b);
+            compare(whole, &b, "with an estimate, cut");
+            compare_memory(&a, &b);
+        }
     }
 
-    limits->memory = head[13] * estimate / 256;
+    /* below it, or so far above that blocks are not left */
+
+    limits->memory = head[13] * estimate / 128 + head[12] * 256;
 
     if (limits->depth > GUARDRAIL_JSON_MAX_COUNTED) {
         limits->depth = GUARDRAIL_JSON_MAX_COUNTED;
     }
 
-    run(ops, limits, head, body, len, 0, &m, &a);
-    run(ops, limits, head, body, len, 1, &m, &b);
-    compare(&a, &b, "with a limit of memory");
+    run(ops[0], limits, head, body, len, 0, &m, &a);
+
+    for (i = 0; i < 4; i++) {
+        for (cut = 0; cut < 2 && ops[i]; cut++) {
+            run(ops[i], limits, head, body, len, cut, &other, &b);
+            compare(&a, &b, "with a limit of memory");
+            compare_memory(&a, &b);
+        }
+    }
 
     if (a.finish == GUARDRAIL_OK && estimate > limits->memory) {
         fprintf(stderr, "not refused\n");
         abort();
     }
+}
+
+
+static void
+compare_memory(const result_t *a, const result_t *b)
+{
+    if (guardrail_json_estimate(&a->s) == guardrail_json_estimate(&b->s)) {
+        return;
+    }
+
+    fprintf(stderr, "estimates %llu and %llu\n",
+            (unsigned long long) guardrail_json_estimate(&a->s),
+            (unsigned long long) guardrail_json_estimate(&b->s));
+
+    abort();
 }
 
 

@@ -41,6 +41,8 @@ static void test_earliest(void);
 static void test_malformed(void);
 static void test_empty(void);
 static void test_memory(void);
+static void test_plain(void);
+static void test_plain_limits(void);
 static void test_calls(void);
 static void test_budget(void);
 static void test_slow_blocks(void);
@@ -1331,6 +1333,118 @@ test_memory(void)
 }
 
 
+/* which bodies are passed by one comparison */
+
+static void
+test_plain(void)
+{
+    unsigned                 i;
+    guardrail_body_t         b;
+    guardrail_body_meter_t   meter;
+    guardrail_body_limits_t  l;
+
+    for (i = GUARDRAIL_FORMAT_NONE; i <= GUARDRAIL_FORMAT_SNIFF_CSV; i++) {
+        judge_no_limits(&l, GUARDRAIL_CODING_IDENTITY);
+        l.format = (guardrail_format_e) i;
+
+        guardrail_body_init(&b, &l, guardrail_ndjson_select(), NULL);
+
+        tap_is_u64(guardrail_body_is_plain(&b),
+                   i == GUARDRAIL_FORMAT_NONE || i == GUARDRAIL_FORMAT_JSON
+                   || i == GUARDRAIL_FORMAT_JSON_SEQ,
+                   "format %u is plain or not", i);
+
+        l.max_records = 1;
+        guardrail_body_init(&b, &l, guardrail_ndjson_select(), NULL);
+
+        tap_ok(!guardrail_body_is_plain(&b)
+               && guardrail_body_was_looked_into(&b),
+               "format %u under a limit of records is not plain", i);
+    }
+
+    judge_no_limits(&l, GUARDRAIL_CODING_GZIP);
+    l.format = GUARDRAIL_FORMAT_NONE;
+    guardrail_body_init(&b, &l, guardrail_ndjson_select(), NULL);
+
+    tap_ok(!guardrail_body_is_plain(&b), "a coded body is not plain");
+
+    judge_no_limits(&l, GUARDRAIL_CODING_IDENTITY);
+    l.format = GUARDRAIL_FORMAT_NONE;
+    guardrail_body_init(&b, &l, guardrail_ndjson_select(), NULL);
+    guardrail_body_set_meter(&b, NULL);
+
+    tap_ok(guardrail_body_is_plain(&b), "no meter: plain as before");
+
+    memset(&meter, 0, sizeof(guardrail_body_meter_t));
+    guardrail_body_set_meter(&b, &meter);
+
+    tap_ok(!guardrail_body_is_plain(&b) && b.meter == &meter,
+           "a body that is metered is not plain");
+
+    guardrail_body_init(&b, &l, guardrail_ndjson_select(), NULL);
+    guardrail_body_decoded_before(&b, 10);
+
+    tap_ok(!guardrail_body_is_plain(&b) && b.wire == 10,
+           "a body that was decoded before is not plain");
+}
+
+
+static void
+test_plain_limits(void)
+{
+    size_t                   used;
+    int64_t                  budget;
+    uint8_t                  p[16];
+    guardrail_body_t         b;
+    guardrail_body_limits_t  l;
+
+    budget = JUDGE_PLENTY;
+    memset(p, 'x', sizeof(p));
+
+    judge_no_limits(&l, GUARDRAIL_CODING_IDENTITY);
+    l.format = GUARDRAIL_FORMAT_NONE;
+    l.max_body = 20;
+    l.max_decoded = 30;
+
+    guardrail_body_init(&b, &l, guardrail_ndjson_select(), NULL);
+
+    tap_ok(guardrail_body_feed(&b, p, 16, NULL, &budget, &used)
+           == GUARDRAIL_OK && used == 16 && b.wire == 16 && b.decoded == 16,
+           "plain: 16 bytes of 20");
+    tap_ok(guardrail_body_feed(&b, p, 4, NULL, &budget, &used)
+           == GUARDRAIL_OK && used == 4 && guardrail_body_is_plain(&b),
+           "plain: all of the 20");
+    tap_ok(guardrail_body_feed(&b, p, 9, NULL, &budget, &used)
+           == GUARDRAIL_MAX_BODY && used == 1 && b.wire == 21
+           && b.decoded == 21 && b.limit == 20 && b.observed == 21,
+           "plain: the one that is too many");
+    tap_ok(guardrail_body_feed(&b, p, 0, NULL, &budget, &used)
+           == GUARDRAIL_MAX_BODY && guardrail_body_finish(&b)
+                                    == GUARDRAIL_MAX_BODY,
+           "plain: a refusal stays");
+
+    l.max_body = 40;
+    guardrail_body_init(&b, &l, guardrail_ndjson_select(), NULL);
+
+    (void) guardrail_body_feed(&b, p, 16, NULL, &budget, &used);
+
+    tap_ok(guardrail_body_feed(&b, p, 16, NULL, &budget, &used)
+           == GUARDRAIL_MAX_DECODED && used == 15 && b.decoded == 31,
+           "plain: max_decoded where it is the lower one");
+
+    guardrail_body_init(&b, &l, guardrail_ndjson_select(), NULL);
+
+    tap_ok(guardrail_body_feed(&b, p, 16, NULL, &budget, &used)
+           == GUARDRAIL_OK
+           && guardrail_body_finish(&b) == GUARDRAIL_OK
+           && guardrail_body_finish(&b) == GUARDRAIL_OK && b.finished,
+           "plain: it ends, and may be ended again");
+    tap_ok(guardrail_body_feed(&b, p, 1, NULL, &budget, &used)
+           == GUARDRAIL_INTERNAL && b.wire == 16,
+           "plain: nothing comes after its end");
+}
+
+
 /* the odd calls that buffers of nginx lead to */
 
 static void
@@ -2274,6 +2388,8 @@ main(int argc, char **argv)
     test_malformed();
     test_empty();
     test_memory();
+    test_plain();
+    test_plain_limits();
     test_calls();
     test_budget();
     test_slow_blocks();

@@ -381,13 +381,16 @@ test_quota_sniffed(void)
 static void
 test_bound(void)
 {
-    size_t                   i;
-    rng_t                    rng;
-    wide_t                   most, cost;
-    uint64_t                 estimate;
-    unsigned                 bad;
-    guardrail_body_t         b;
-    guardrail_body_limits_t  l;
+    size_t                         i;
+    rng_t                          rng;
+    wide_t                         most, cost;
+    uint64_t                       estimate;
+    unsigned                       bad;
+    guardrail_body_t               b;
+    guardrail_body_limits_t        l;
+    const guardrail_ndjson_ops_t  *scalar;
+
+    scalar = guardrail_ndjson_by_name("scalar");
 
     rng.s = seed;
     bad = 0;
@@ -402,7 +405,7 @@ test_bound(void)
             l.memory_factor = 1;
         }
 
-        guardrail_body_init(&b, &l, guardrail_ndjson_by_name("scalar"), NULL);
+        guardrail_body_init(&b, &l, scalar, NULL);
 
         most = l.max_memory == NL ? NL
                : (wide_t) l.max_memory * 1000 / l.memory_factor;
@@ -464,18 +467,20 @@ edge(rng_t *rng)
 static void
 test_meter(void)
 {
-    size_t                   i, n, done, used, piece;
-    rng_t                    rng;
-    bytes_t                  in = { NULL, 0, 0 };
-    int64_t                  budget;
-    meter_t                  m;
-    unsigned                 bad;
-    uint64_t                *block;
-    guardrail_body_t         b;
-    guardrail_body_ops_t     ops;
-    guardrail_body_meter_t   meter;
-    guardrail_body_limits_t  l;
+    size_t                         i, n, done, used, piece;
+    rng_t                          rng;
+    bytes_t                        in = { NULL, 0, 0 };
+    int64_t                        budget;
+    meter_t                        m;
+    unsigned                       bad;
+    uint64_t                      *block;
+    guardrail_body_t               b;
+    guardrail_body_ops_t           ops;
+    guardrail_body_meter_t         meter;
+    guardrail_body_limits_t        l;
+    const guardrail_ndjson_ops_t  *ndjson;
 
+    ndjson = guardrail_ndjson_select();
     ops.json = guardrail_json_select();
     ops.csv = guardrail_csv_select();
 
@@ -505,10 +510,10 @@ test_meter(void)
         meter.opaque = &m;
         meter.records = 1;
 
-        guardrail_body_init(&b, &l, guardrail_ndjson_select(), NULL);
+        guardrail_body_init(&b, &l, ndjson, NULL);
         guardrail_body_use(&b, &ops, block);
 
-        b.meter = &meter;
+        guardrail_body_set_meter(&b, &meter);
         budget = JUDGE_PLENTY;
         piece = 1 + rng_below(&rng, in.len);
 

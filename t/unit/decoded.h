@@ -39,6 +39,65 @@ typedef struct {
 } heap_t;
 
 
+/*
+ * The last large blocks are taken again: under ASan a new one is megabytes of
+ * pages to be touched, for each of thousands of decoders.
+ */
+
+#define HEAP_KEPT   2
+#define HEAP_LARGE  (128 * 1024)
+
+
+static struct {
+    void                   *p;
+    size_t                  size;
+} heap_kept[HEAP_KEPT];
+
+
+static inline void *
+heap_take(size_t size)
+{
+    void      *p;
+    unsigned   i;
+
+    for (i = 0; i < HEAP_KEPT; i++) {
+
+        if (heap_kept[i].p && heap_kept[i].size == size) {
+            p = heap_kept[i].p;
+            heap_kept[i].p = NULL;
+
+            return p;
+        }
+    }
+
+    return malloc(size);
+}
+
+
+static inline void
+heap_give(void *p, size_t size)
+{
+    unsigned  i;
+
+    if (size >= HEAP_LARGE) {
+
+        for (i = 0; i < HEAP_KEPT && heap_kept[i].p; i++) { /* void */ }
+
+        if (i == HEAP_KEPT) {
+            i = 0;
+            free(heap_kept[i].p);
+        }
+
+        heap_kept[i].p = p;
+        heap_kept[i].size = size;
+
+        return;
+    }
+
+    free(p);
+}
+
+
 static inline void *
 heap_alloc(void *opaque, size_t size, size_t window)
 {
@@ -56,7 +115,7 @@ heap_alloc(void *opaque, size_t size, size_t window)
         h->most = h->size;
     }
 
-    return malloc(size);
+    return heap_take(size);
 }
 
 
@@ -68,7 +127,8 @@ heap_free(void *opaque, void *p, size_t size, size_t window)
     h->frees++;
     h->size -= size;
     h->windows -= window;
-    free(p);
+
+    heap_give(p, size);
 }
 
 

@@ -191,9 +191,7 @@ copy(guardrail_zone_t *from, guardrail_zone_t *to, uint64_t now,
 
     for (i = 0; i < from->n_entries; i++) {
 
-        if (from->buckets[i / GUARDRAIL_ZONE_WAYS][i % GUARDRAIL_ZONE_WAYS]
-            == 0)
-        {
+        if (*guardrail_zone_tag(from, guardrail_zone_nth(from, i)) == 0) {
             continue;
         }
 
@@ -201,7 +199,9 @@ copy(guardrail_zone_t *from, guardrail_zone_t *to, uint64_t now,
 
         memset(&r, 0xa5, sizeof(guardrail_state_record_t));
 
-        if (!guardrail_state_record_locked(from, i, &head, now, &r)) {
+        if (!guardrail_state_record_locked(from, guardrail_zone_nth(from, i),
+                                           &head, now, &r))
+        {
             continue;
         }
 
@@ -351,7 +351,9 @@ test_room_given_away(void)
     found = 0;
 
     for (i = 0; i < a.z.n_entries; i++) {
-        found += guardrail_state_record_locked(&a.z, i, &head, NOW + 5000, &r);
+        found += guardrail_state_record_locked(&a.z,
+                                               guardrail_zone_nth(&a.z, i),
+                                               &head, NOW + 5000, &r);
     }
 
     tap_is_u64(found, 0, "what was counted for another pair is left out");
@@ -359,7 +361,9 @@ test_room_given_away(void)
     guardrail_state_head_locked(&a.z, &head);
 
     for (i = 0; i < a.z.n_entries; i++) {
-        found += guardrail_state_record_locked(&a.z, i, &head, NOW + 5000, &r);
+        found += guardrail_state_record_locked(&a.z,
+                                               guardrail_zone_nth(&a.z, i),
+                                               &head, NOW + 5000, &r);
     }
 
     tap_is_u64(found, 1, "it is there under its own");
@@ -400,7 +404,7 @@ test_full(void)
     make(&a, 2, 1, NOW);
     make(&b, 2, 1, NOW);
 
-    for (i = 0; i < GUARDRAIL_ZONE_WAYS; i++) {
+    for (i = 0; i < ZONE_WAYS; i++) {
         charge(&b.z, 100 + i, 1, NOW, 50);
     }
 
@@ -412,7 +416,7 @@ test_full(void)
 
     tap_is_u64(copy(&a.z, &b.z, NOW, NOW), 5, "five records");
     tap_is_u64(zone_block_hash(&b), hash, "nobody's debt makes room for them");
-    tap_is_u64(b.z.head->entries, GUARDRAIL_ZONE_WAYS, "nothing was evicted");
+    tap_is_u64(b.z.head->entries, ZONE_WAYS, "nothing was evicted");
 }
 
 
@@ -445,8 +449,10 @@ test_killed(void)
 
     for (k = 0; k < a.z.n_entries; k++) {
 
-        if (a.z.buckets[0][k]) {
-            (void) guardrail_state_record_locked(&a.z, k, &t.head, NOW, &t.r);
+        if (*guardrail_zone_tag(&a.z, guardrail_zone_nth(&a.z, k))) {
+            (void) guardrail_state_record_locked(&a.z,
+                                                 guardrail_zone_nth(&a.z, k),
+                                                 &t.head, NOW, &t.r);
         }
     }
 

@@ -30,6 +30,7 @@
 
 #define ZONE_BLOCK   (48 * 1024)
 #define ZONE_HEAVY   16                 /* rows of names */
+#define ZONE_WAYS    16                 /* keys in a bucket */
 #define ZONE_STATES  512                /* commits in one change */
 #define ZONE_SLOTS   3
 
@@ -79,7 +80,9 @@ zone_block_init(zone_block_t *b, const zone_sizes_t *s, uint64_t now)
     z->n_leases = s->leases;
     z->n_waiters = s->waiters;
     z->n_buckets = s->buckets;
-    z->n_entries = s->buckets * GUARDRAIL_ZONE_WAYS;
+    z->ways = ZONE_WAYS;
+    z->n_entries = s->buckets * z->ways;
+    z->shared = s->buckets * GUARDRAIL_ZONE_BUCKET;
 
     p = b->block;
     z->head = (guardrail_zone_head_t *) (void *) p;
@@ -100,10 +103,8 @@ zone_block_init(zone_block_t *b, const zone_sizes_t *s, uint64_t now)
     p += z->n_leases * sizeof(guardrail_lease_t);
     z->waiters = (guardrail_waiter_t *) (void *) p;
     p += z->n_waiters * sizeof(guardrail_waiter_t);
-    z->buckets = (void *) p;
-    p += z->n_buckets * GUARDRAIL_ZONE_LINE;
-    z->entries = p;
-    p += (z->n_entries + 1) * z->entry_size;
+    z->buckets = p;
+    p += (size_t) z->shared * GUARDRAIL_ZONE_LINE + z->entry_size;
 
     b->size = (size_t) (p - b->block);
 

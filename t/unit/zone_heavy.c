@@ -441,7 +441,7 @@ test_evicted(void)
     later = NOW + 10 * 60000;
 
     for (i = 0; i < 64; i++) {
-        charge(&b.z, 100 + i, "flood", 100, 1, later);
+        charge(&b.z, 100 + i, "flood", 100, 1, later + i * 64);
     }
 
     tap_ok(b.z.head->stats.evictions > 0 && row_of("first") == NULL,

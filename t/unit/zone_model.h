@@ -146,7 +146,7 @@ zone_model_init(zone_model_t *m, zone_block_t *b, uint64_t now,
         m->entries[i] = guardrail_key_find_locked(&b->z, &key, now, 1);
     }
 
-    m->entries[i] = guardrail_zone_entry(&b->z, b->z.n_entries);
+    m->entries[i] = guardrail_zone_entry(&b->z, b->z.shared);
 
     guardrail_zone_commit(&b->z);
 }

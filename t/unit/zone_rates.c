@@ -66,6 +66,7 @@ static uint64_t some_bits(void);
 static void name_key(guardrail_key_t *key, uint64_t n);
 static guardrail_entry_t *find(guardrail_zone_t *z, uint64_t n, uint64_t now,
     unsigned share);
+static guardrail_entry_t *nth(const guardrail_zone_t *z, uint32_t n);
 static uint8_t *make(guardrail_zone_t *z, size_t size, uint32_t rates);
 
 static void test_layout(void);
@@ -226,6 +227,13 @@ find(guardrail_zone_t *z, uint64_t n, uint64_t at, unsigned share)
 }
 
 
+static guardrail_entry_t *
+nth(const guardrail_zone_t *z, uint32_t n)
+{
+    return guardrail_zone_entry(z, guardrail_zone_nth(z, n));
+}
+
+
 static uint8_t *
 make(guardrail_zone_t *z, size_t size, uint32_t rates)
 {
@@ -247,7 +255,7 @@ make(guardrail_zone_t *z, size_t size, uint32_t rates)
 static void
 test_layout(void)
 {
-    size_t            i, k, at, size, bad, parts[11];
+    size_t            i, k, at, size, bad, parts[9];
     uint8_t          *base;
     uint32_t          rates;
     guardrail_zone_t  z;
@@ -281,38 +289,46 @@ test_layout(void)
             parts[6] = z.n_levels * sizeof(guardrail_level_t);
             parts[7] = z.n_leases * sizeof(guardrail_lease_t);
             parts[8] = z.n_waiters * sizeof(guardrail_waiter_t);
-            parts[9] = z.n_buckets * sizeof(z.buckets[0]);
-            parts[10] = ((size_t) z.n_entries + 1) * z.entry_size;
 
             const uint8_t  *starts[] = {
                 (uint8_t *) z.head, (uint8_t *) z.heavy,
                 (uint8_t *) z.weights, (uint8_t *) z.heavy_entries,
                 (uint8_t *) z.heavy_rows, (uint8_t *) z.slots,
                 (uint8_t *) z.levels, (uint8_t *) z.leases,
-                (uint8_t *) z.waiters, (uint8_t *) z.buckets, z.entries
+                (uint8_t *) z.waiters
             };
 
-            for (k = 0; k < 11; k++) {
+            for (k = 0; k < 9; k++) {
                 bad += (starts[k] != base + at);
                 bad += (parts[k] == 0 || parts[k] % GUARDRAIL_ZONE_LINE);
                 at += parts[k];
             }
 
-            bad += (z.n_entries != z.n_buckets * GUARDRAIL_ZONE_WAYS);
+            /* buckets are pages, and in each are as many as there is room */
+
+            bad += ((size_t) (z.buckets - base) < at
+                    || (size_t) (z.buckets - base) - at >= 4096
+                    || (size_t) (z.buckets - base) % 4096);
+            at = (size_t) (z.buckets - base) + (size_t) z.n_buckets * 4096
+                 + z.entry_size;
+
+            bad += (z.n_entries != z.n_buckets * z.ways);
+            bad += (z.entry_size != z.lines * 64);
+            bad += (4096 - z.ways * (z.entry_size + 2) >= z.entry_size + 2);
+            bad += (z.first * 64 + z.ways * z.entry_size != 4096);
             bad += (z.windows % 8 || z.windows < sizeof(guardrail_entry_t)
                                                  + rates * 4);
             bad += (z.windows + rates * 16 > z.entry_size
                     || z.entry_size % GUARDRAIL_ZONE_LINE
                     || z.entry_size - z.windows - rates * 16
                        >= GUARDRAIL_ZONE_LINE);
-            bad += ((uint8_t *) guardrail_zone_entry(&z, z.n_entries)
+            bad += ((uint8_t *) guardrail_zone_entry(&z, z.shared)
                     != base + at - z.entry_size);
 
             /* inside, and no room for one more bucket */
 
             bad += (at > size);
-            bad += (size - at >= GUARDRAIL_ZONE_LINE
-                                 + GUARDRAIL_ZONE_WAYS * z.entry_size);
+            bad += (size - at >= 4096);
         }
     }
 
@@ -400,7 +416,7 @@ test_edges_of_block(void)
         (void) guardrail_zone_layout(&z, p, size, rates);
         guardrail_zone_create(&z, size, 1, NOW, 0);
 
-        e = guardrail_zone_entry(&z, z.n_entries);
+        e = guardrail_zone_entry(&z, z.shared);
 
         for (k = 0; k < rates; k++) {
             memset(&r, 0, sizeof(r));
@@ -423,8 +439,8 @@ test_edges_of_block(void)
 
         bad += (z.head->undo_count != 0);
 
-        for (i = 0; i < z.n_entries * z.entry_size; i++) {
-            bad += (z.entries[i] != 0);
+        for (i = 0; i < (size_t) z.n_buckets * 4096; i++) {
+            bad += (z.buckets[i] != 0);
         }
 
         free(p);
@@ -603,7 +619,7 @@ test_least_recently_used(void)
         oldest = UINT32_MAX;
 
         for (k = 0; k < 32; k++) {
-            e = guardrail_zone_entry(&b.z, k);
+            e = nth(&b.z, k);
             e->last_use = second - below(5);
             e->keep_until = second - below(2) + (below(8) != 0) * below(4);
             e->level = (i % 10 == 0 || below(4) == 0);
@@ -631,13 +647,13 @@ test_least_recently_used(void)
 
         for (gone = 0, k = 0; k < 32; k++) {
 
-            if (guardrail_zone_entry(&b.z, k)->generation == generations[k]) {
+            if (nth(&b.z, k)->generation == generations[k]) {
                 continue;
             }
 
             gone++;
             bad += (uses[k] != oldest || !may[k]);
-            bad += (guardrail_zone_entry(&b.z, k) != e
+            bad += (nth(&b.z, k) != e
                     || e->generation != generations[k] + 1
                     || e->keep_until || e->level || e->last_use != second);
         }
@@ -673,7 +689,7 @@ test_no_room(void)
     tap_ok(!key.overflow, "which is not the shared entry");
 
     e = guardrail_key_find_locked(&b.z, &key, NOW, 1);
-    tap_ok(e == guardrail_zone_entry(&b.z, 32) && key.overflow, "shared");
+    tap_ok(e == nth(&b.z, 32) && key.overflow, "shared");
 
     name_key(&other, 51);
     tap_ok(guardrail_key_find_locked(&b.z, &other, NOW, 1) == e,
@@ -688,7 +704,7 @@ test_no_room(void)
 
     /* a request stays where it began, though there is room now */
 
-    guardrail_zone_entry(&b.z, 7)->keep_until = 0;
+    nth(&b.z, 7)->keep_until = 0;
 
     tap_ok(guardrail_key_find_locked(&b.z, &key, NOW, 1) == e
            && key.overflow, "a request stays there");
@@ -699,7 +715,7 @@ test_no_room(void)
 
     name_key(&other, 51);
     tap_ok(guardrail_key_find_locked(&b.z, &other, NOW, 1)
-           == guardrail_zone_entry(&b.z, 7) && !other.overflow,
+           == nth(&b.z, 7) && !other.overflow,
            "the next one takes the room");
     guardrail_zone_commit(&b.z);
 
@@ -741,17 +757,16 @@ test_hints(void)
     tap_ok(guardrail_key_find_locked(&b.z, &key, NOW + 2000, 0) == NULL,
            "a hint does not find another key");
 
-    guardrail_zone_entry(&b.z, 30)->keep_until = 0;
+    nth(&b.z, 30)->keep_until = 0;
 
     tap_ok(guardrail_key_find_locked(&b.z, &key, NOW + 2000, 0)
-           == guardrail_zone_entry(&b.z, 30) && key.entry == 30,
+           == nth(&b.z, 30) && key.entry == guardrail_zone_nth(&b.z, 30),
            "but finds its own new room");
 
     /* the same place and key again, but forgotten between */
 
     name_key(&key, 40);
-    key.entry = (uint32_t) ((size_t) ((uint8_t *) e - b.z.entries)
-                            / b.z.entry_size);
+    key.entry = guardrail_zone_index(&b.z, e);
     key.generation = e->generation;
     e->generation += 2;
 
@@ -1071,7 +1086,7 @@ test_lines(void)
     (void) guardrail_slot_register_locked(&b.z, 1, 1, 1);
 
     memset(&want, 0, sizeof(want));
-    want.entry = guardrail_zone_entry(&b.z, 3);
+    want.entry = nth(&b.z, 3);
     want.amount = 1;
     want.limit = 9;
     want.unit = 2;

@@ -14,6 +14,8 @@
 #define GUARDRAIL_BODY_LEAST  512
 
 
+static GUARDRAIL_APART void guardrail_body_init_any(guardrail_body_t *b,
+    const guardrail_ndjson_ops_t *ops);
 static GUARDRAIL_HOT guardrail_rc_e guardrail_body_identity(
     guardrail_body_t *b, const uint8_t *p, size_t len, size_t *used);
 static GUARDRAIL_APART guardrail_rc_e guardrail_body_coded(guardrail_body_t *b,
@@ -36,14 +38,56 @@ void
 guardrail_body_init(guardrail_body_t *b, const guardrail_body_limits_t *limits,
     const guardrail_ndjson_ops_t *ops, const guardrail_alloc_t *alloc)
 {
-    guardrail_ndjson_limits_t  nl;
-
     memset(b, 0, sizeof(guardrail_body_t));
 
+    guardrail_body_init_zeroed(b, limits, limits->format, limits->coding, ops,
+                               alloc);
+}
+
+
+void
+guardrail_body_init_zeroed(guardrail_body_t *b,
+    const guardrail_body_limits_t *limits, guardrail_format_e format,
+    guardrail_coding_e coding, const guardrail_ndjson_ops_t *ops,
+    const guardrail_alloc_t *alloc)
+{
+    uint64_t  most;
+
     b->limits = *limits;
-    b->format = limits->format;
-    b->codec = guardrail_codec_get(limits->coding);
+    b->limits.format = format;
+    b->limits.coding = coding;
+    b->format = format;
     b->alloc = alloc;
+
+    if (coding == GUARDRAIL_CODING_IDENTITY
+        && (format == GUARDRAIL_FORMAT_NONE
+            || format == GUARDRAIL_FORMAT_JSON
+            || format == GUARDRAIL_FORMAT_JSON_SEQ)
+        && !guardrail_body_in_force(limits))
+    {
+        most = (limits->max_body < limits->max_decoded)
+               ? limits->max_body : limits->max_decoded;
+
+        b->plain = guardrail_add_sat(most, 1);
+        b->memory_bound = GUARDRAIL_NO_LIMIT;
+
+        return;
+    }
+
+    guardrail_body_init_any(b, ops);
+}
+
+
+static void
+guardrail_body_init_any(guardrail_body_t *b, const guardrail_ndjson_ops_t *ops)
+{
+    guardrail_ndjson_limits_t       nl;
+    const guardrail_body_limits_t  *limits;
+
+    limits = &b->limits;
+
+    b->looked_into = 1;
+    b->codec = guardrail_codec_get(limits->coding);
 
     nl.max_records = limits->max_records;
     nl.max_lines = guardrail_ndjson_max_lines(limits->max_records);
@@ -66,11 +110,24 @@ guardrail_body_decoded_before(guardrail_body_t *b, uint64_t wire)
 {
     b->wire = wire;
     b->wire_known = 1;
+    b->plain = 0;
+}
+
+
+void
+guardrail_body_set_meter(guardrail_body_t *b,
+    const guardrail_body_meter_t *meter)
+{
+    b->meter = meter;
+
+    if (meter) {
+        b->plain = 0;
+    }
 }
 
 
 guardrail_rc_e
-guardrail_body_feed(guardrail_body_t *b, const uint8_t *p, size_t len,
+guardrail_body_feed_any(guardrail_body_t *b, const uint8_t *p, size_t len,
     uint8_t *scratch, int64_t *budget, size_t *used)
 {
     *used = 0;
@@ -376,6 +433,7 @@ guardrail_body_refuse(guardrail_body_t *b, guardrail_rc_e rc, uint64_t limit,
     uint64_t observed)
 {
     b->rc = rc;
+    b->plain = 0;
     b->limit = limit;
     b->observed = observed;
 
@@ -384,7 +442,7 @@ guardrail_body_refuse(guardrail_body_t *b, guardrail_rc_e rc, uint64_t limit,
 
 
 guardrail_rc_e
-guardrail_body_finish(guardrail_body_t *b)
+guardrail_body_finish_any(guardrail_body_t *b)
 {
     guardrail_rc_e                 rc;
     const guardrail_codec_info_t  *info;
@@ -427,12 +485,10 @@ guardrail_body_finish(guardrail_body_t *b)
 
 
 void
-guardrail_body_close(guardrail_body_t *b)
+guardrail_body_close_decoder(guardrail_body_t *b)
 {
-    if (b->decoder) {
-        b->codec->close(b->decoder);
-        b->decoder = NULL;
-        b->pending = 0;
-        b->closed = 1;
-    }
+    b->codec->close(b->decoder);
+    b->decoder = NULL;
+    b->pending = 0;
+    b->closed = 1;
 }

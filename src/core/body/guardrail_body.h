@@ -81,6 +81,20 @@ typedef struct {
 } guardrail_body_limits_t;
 
 
+/* a record, JSON or memory limit or quota: the format matters */
+
+static inline unsigned
+guardrail_body_in_force(const guardrail_body_limits_t *limits)
+{
+    return limits->max_records != GUARDRAIL_NO_LIMIT
+           || limits->max_record_size != GUARDRAIL_NO_LIMIT
+           || limits->max_memory != GUARDRAIL_NO_LIMIT
+           || limits->records
+           || limits->estimate
+           || limits->json.shape;
+}
+
+
 /*
  * Who counts a body while it streams, for quotas.  charge is called at the
  * end, and before: when 64 KiB of the wire or decoded, or 256 records, would
@@ -118,10 +132,34 @@ typedef struct {
  */
 
 typedef struct {
-    guardrail_body_limits_t     limits;
-
     uint64_t                    wire;           /* bytes taken in */
     uint64_t                    decoded;        /* bytes judged */
+
+    guardrail_rc_e              rc;
+    guardrail_format_e          format;
+
+    /* private; what each small body needs is in the first line */
+
+    uint64_t                    plain;          /* see below */
+    const guardrail_alloc_t    *alloc;
+    const guardrail_codec_t    *codec;
+    void                       *decoder;
+
+    unsigned                    by_meter:1;     /* it has refused */
+    unsigned                    pending:1;      /* the decoder may have more */
+    unsigned                    finished:1;
+    unsigned                    closed:1;
+    unsigned                    looked_into:1;  /* it was never plain */
+    unsigned                    wire_known:1;   /* it does not grow */
+    unsigned                    sniffed:3;      /* bytes of a BOM */
+    unsigned                    first:8;        /* the body's first byte */
+
+    guardrail_body_limits_t     limits;
+
+    /* set after guardrail_body_init(), or left NULL; live as long */
+
+    const guardrail_body_meter_t  *meter;       /* by .._set_meter() */
+    const guardrail_body_sink_t   *sink;
 
     uint64_t                    limit;
     uint64_t                    observed;
@@ -129,35 +167,42 @@ typedef struct {
     const char                 *unit;           /* or NULL: that of rc */
     const char                 *error;          /* why malformed, or NULL */
 
-    guardrail_rc_e              rc;
-    guardrail_format_e          format;
-
-    /* set after guardrail_body_init(), or left NULL; live as long */
-
-    const guardrail_body_meter_t  *meter;
-    const guardrail_body_sink_t   *sink;
-
     /* private */
 
     uint64_t                    metered_wire;
     uint64_t                    metered_decoded;
     uint64_t                    metered_records;
 
-    const guardrail_codec_t    *codec;
-    void                       *decoder;
-    const guardrail_alloc_t    *alloc;
-    unsigned                    by_meter:1;     /* it has refused */
-    unsigned                    pending:1;      /* the decoder may have more */
-    unsigned                    finished:1;
-    unsigned                    closed:1;
-    unsigned                    wire_known:1;   /* it does not grow */
-    unsigned                    sniffed:3;      /* bytes of a BOM */
-    unsigned                    first:8;        /* the body's first byte */
     uint64_t                    memory_bound;   /* decoded bytes */
     guardrail_json_t           *json;
     guardrail_csv_t            *csv;
     guardrail_ndjson_t          nd;
 } guardrail_body_t;
+
+
+/*
+ * Nothing looks into a body of plain bytes, and nobody counts it while it
+ * streams: plain is one more than the bytes that may pass then.  It is 0 for
+ * all other bodies, and after the end or a refusal.
+ */
+
+static inline unsigned
+guardrail_body_is_plain(const guardrail_body_t *b)
+{
+    return b->plain != 0;
+}
+
+
+/*
+ * The same of a body that may have ended: what was no more than bytes has
+ * neither records nor an estimate that anybody asks for.
+ */
+
+static inline unsigned
+guardrail_body_was_looked_into(const guardrail_body_t *b)
+{
+    return b->looked_into;
+}
 
 
 /*
@@ -200,8 +245,15 @@ uint64_t guardrail_body_estimate(const guardrail_body_t *b);
  * must live as long as the body does, and may be NULL for identity.
  */
 
-GUARDRAIL_HOT void guardrail_body_init(guardrail_body_t *b,
+void guardrail_body_init(guardrail_body_t *b,
     const guardrail_body_limits_t *limits, const guardrail_ndjson_ops_t *ops,
+    const guardrail_alloc_t *alloc);
+
+/* the same where the state is zero, with what the limits leave open */
+
+GUARDRAIL_HOT void guardrail_body_init_zeroed(guardrail_body_t *b,
+    const guardrail_body_limits_t *limits, guardrail_format_e format,
+    guardrail_coding_e coding, const guardrail_ndjson_ops_t *ops,
     const guardrail_alloc_t *alloc);
 
 /*
@@ -211,6 +263,11 @@ GUARDRAIL_HOT void guardrail_body_init(guardrail_body_t *b,
  */
 
 void guardrail_body_decoded_before(guardrail_body_t *b, uint64_t wire);
+
+/* counts the body for quotas from now on, or NULL; to be called after init */
+
+void guardrail_body_set_meter(guardrail_body_t *b,
+    const guardrail_body_meter_t *meter);
 
 /*
  * Feeds one piece.  scratch is GUARDRAIL_BODY_QUANTUM bytes, shared by all
@@ -226,17 +283,78 @@ void guardrail_body_decoded_before(guardrail_body_t *b, uint64_t wire);
  * The same bytes give the same verdict and counters however they are cut.
  */
 
-GUARDRAIL_HOT guardrail_rc_e guardrail_body_feed(guardrail_body_t *b,
+static inline guardrail_rc_e guardrail_body_feed(guardrail_body_t *b,
     const uint8_t *p, size_t len, uint8_t *scratch, int64_t *budget,
     size_t *used);
 
 /* The end of the body, after the last piece gave GUARDRAIL_OK; idempotent. */
 
-GUARDRAIL_HOT guardrail_rc_e guardrail_body_finish(guardrail_body_t *b);
+static inline guardrail_rc_e guardrail_body_finish(guardrail_body_t *b);
 
 /* Gives the decoder back; the measurements stay.  Idempotent. */
 
-GUARDRAIL_HOT void guardrail_body_close(guardrail_body_t *b);
+static inline void guardrail_body_close(guardrail_body_t *b);
+
+
+/* private: what the three are for a body that is not plain */
+
+GUARDRAIL_HOT guardrail_rc_e guardrail_body_feed_any(guardrail_body_t *b,
+    const uint8_t *p, size_t len, uint8_t *scratch, int64_t *budget,
+    size_t *used);
+GUARDRAIL_HOT guardrail_rc_e guardrail_body_finish_any(guardrail_body_t *b);
+GUARDRAIL_HOT void guardrail_body_close_decoder(guardrail_body_t *b);
+
+
+/* Feeds so many bytes of a plain body: 0 if that takes more to judge. */
+
+static inline unsigned
+guardrail_body_pass_plain(guardrail_body_t *b, size_t len)
+{
+    if (b->decoded + len >= b->plain) {
+        return 0;
+    }
+
+    b->decoded += len;
+    b->wire = b->decoded;
+
+    return 1;
+}
+
+
+static inline guardrail_rc_e
+guardrail_body_feed(guardrail_body_t *b, const uint8_t *p, size_t len,
+    uint8_t *scratch, int64_t *budget, size_t *used)
+{
+    if (guardrail_body_pass_plain(b, len)) {
+        *used = len;
+        return GUARDRAIL_OK;
+    }
+
+    return guardrail_body_feed_any(b, p, len, scratch, budget, used);
+}
+
+
+static inline guardrail_rc_e
+guardrail_body_finish(guardrail_body_t *b)
+{
+    if (b->plain) {
+        b->plain = 0;
+        b->finished = 1;
+
+        return GUARDRAIL_OK;
+    }
+
+    return guardrail_body_finish_any(b);
+}
+
+
+static inline void
+guardrail_body_close(guardrail_body_t *b)
+{
+    if (b->decoder) {
+        guardrail_body_close_decoder(b);
+    }
+}
 
 
 #endif /* GUARDRAIL_BODY_H */

@@ -27,18 +27,6 @@ static unsigned guardrail_body_one_by_one(
 static size_t guardrail_body_aligned(size_t size);
 
 
-unsigned
-guardrail_body_in_force(const guardrail_body_limits_t *limits)
-{
-    return limits->max_records != GUARDRAIL_NO_LIMIT
-           || limits->max_record_size != GUARDRAIL_NO_LIMIT
-           || limits->max_memory != GUARDRAIL_NO_LIMIT
-           || limits->records
-           || limits->estimate
-           || limits->json.shape;
-}
-
-
 /* CPython's model: JSON costs more than its bytes, all else as much */
 
 uint64_t

@@ -18,11 +18,6 @@
 guardrail_rc_e guardrail_body_refuse(guardrail_body_t *b, guardrail_rc_e rc,
     uint64_t limit, uint64_t observed);
 
-/* a record, JSON or memory limit or quota: the format matters */
-
-GUARDRAIL_HOT unsigned guardrail_body_in_force(
-    const guardrail_body_limits_t *limits);
-
 /* decoded bytes of a format that max_memory allows, whatever is in them */
 
 GUARDRAIL_HOT uint64_t guardrail_body_memory_bound(

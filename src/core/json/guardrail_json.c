@@ -227,7 +227,7 @@ guardrail_json_feed(guardrail_json_t *s, const uint8_t *p, size_t len,
         return s->rc;
     }
 
-    scan = s->memory ? guardrail_json_scan_memory : s->ops->scan;
+    scan = s->ops->scan;
 
     if (!s->limits.strict) {
         *used = scan(s, p, len);

@@ -192,8 +192,8 @@ void guardrail_json_init(guardrail_json_t *s, const guardrail_json_ops_t *ops,
 /*
  * After init: the memory model that is to hear of all values; owned by the
  * caller, and alive as long as s is fed.  Its mode is DOCUMENT for format
- * json.  Without one, limits.memory has no effect; with one, bodies are
- * judged byte by byte.
+ * json.  Without one, limits.memory has no effect; with one, bytes near the
+ * limit are judged one by one.
  */
 
 void guardrail_json_attach(guardrail_json_t *s, guardrail_json_memory_t *m);

@@ -139,6 +139,32 @@ guardrail_json_avx2_odd(guardrail_json_avx2_t v)
 }
 
 
+GUARDRAIL_JSON_AVX2_INLINE uint64_t
+guardrail_json_avx2_high(guardrail_json_avx2_t v)
+{
+    return guardrail_json_avx2_mask32(v.a, v.b);
+}
+
+
+/* those that are 0 to 9 when that of '0' is taken away */
+
+GUARDRAIL_JSON_AVX2_INLINE __m256i
+guardrail_json_avx2_digits32(__m256i v)
+{
+    v = _mm256_sub_epi8(v, _mm256_set1_epi8('0'));
+
+    return _mm256_cmpeq_epi8(v, _mm256_min_epu8(v, _mm256_set1_epi8(9)));
+}
+
+
+GUARDRAIL_JSON_AVX2_INLINE uint64_t
+guardrail_json_avx2_digits(guardrail_json_avx2_t v)
+{
+    return guardrail_json_avx2_mask32(guardrail_json_avx2_digits32(v.a),
+                                      guardrail_json_avx2_digits32(v.b));
+}
+
+
 /* multiplied by all ones without carries, a bit reaches all above it */
 
 GUARDRAIL_JSON_AVX2_INLINE uint64_t
@@ -161,6 +187,8 @@ guardrail_json_avx2_prefix(uint64_t m)
 #define JSON_BRACE       guardrail_json_avx2_brace
 #define JSON_WHITE       guardrail_json_avx2_white
 #define JSON_ODD         guardrail_json_avx2_odd
+#define JSON_HIGH        guardrail_json_avx2_high
+#define JSON_DIGITS      guardrail_json_avx2_digits
 #define JSON_PREFIX      guardrail_json_avx2_prefix
 #define JSON_ONES(m)     (uint64_t) _mm_popcnt_u64(m)
 #define JSON_BELOW(m)    (uint64_t) _tzcnt_u64(m)

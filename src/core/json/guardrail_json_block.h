@@ -13,6 +13,8 @@
  *     JSON_BRACE(v, c)    of those that are c once bit 5 is set
  *     JSON_WHITE(v)       of space, tab, LF, CR
  *     JSON_ODD(v)         of apostrophe, slash, hash, and bytes above 7F
+ *     JSON_HIGH(v)        of bytes above 7F
+ *     JSON_DIGITS(v)      of digits
  *     JSON_PREFIX(m)      each bit: the exclusive or of it and all below
  *     JSON_ONES(m)        the number of bits
  *     JSON_BELOW(m)       the number of zeros below the lowest bit, 64 if none
@@ -25,11 +27,18 @@
  */
 
 
+#include <string.h>
+
 #include "json/guardrail_json_walk.h"
+#include "json/guardrail_json_tell.h"
 
 
 #define JSON_EVEN    ((uint64_t) 0x5555555555555555)
 #define JSON_UNEVEN  (JSON_EVEN << 1)
+
+/* so many bytes are not worth a block */
+
+#define JSON_FEW  16
 
 
 /*
@@ -58,20 +67,45 @@ guardrail_json_escapes(uint64_t backslash, uint64_t *carry)
 
 
 /*
+ * The bytes of a block; of a piece's last one, behind those that are left,
+ * spaces, which no mask takes in.
+ */
+
+JSON_INLINE JSON_VEC
+guardrail_json_load(const uint8_t *p, unsigned size)
+{
+    uint8_t  block[64];
+
+    if (size == 64) {
+        return JSON_LOAD(p);
+    }
+
+    memset(block, ' ', 64);
+    memcpy(block, p, size);
+
+    return JSON_LOAD(block);
+}
+
+
+/*
  * Finds what is in a block.  Returns 0 if it holds what no JSON does, or a
  * string or a scalar that could be too long.
  */
 
 JSON_INLINE unsigned
 guardrail_json_classify(guardrail_json_fast_t *f, const guardrail_json_t *s,
-    const uint8_t *p, guardrail_json_masks_t *m, guardrail_json_fast_t *n,
-    unsigned lines)
+    const uint8_t *p, unsigned size, guardrail_json_masks_t *m,
+    guardrail_json_fast_t *n, unsigned lines, unsigned memory)
 {
     uint64_t  quote, backslash, escaped, string, outside, white, comma, colon;
-    uint64_t  odd, lf, scalars, sum, starts, stop;
+    uint64_t  odd, lf, scalars, sum, starts, stop, all, next;
+    unsigned  last;
     JSON_VEC  v;
 
-    v = JSON_LOAD(p);
+    v = guardrail_json_load(p, size);
+
+    last = size - 1;
+    all = UINT64_MAX >> (63 - last);
 
     quote = JSON_EQ(v, '"');
     backslash = JSON_EQ(v, '\\');
@@ -81,11 +115,15 @@ guardrail_json_classify(guardrail_json_fast_t *f, const guardrail_json_t *s,
 
     if (backslash | f->escaped) {
         escaped = guardrail_json_escapes(backslash, &n->escaped);
+
+        if (size < 64) {
+            n->escaped = escaped >> size & 1;
+        }
     }
 
     quote &= ~escaped;
-    string = JSON_PREFIX(quote) ^ f->string;
-    outside = ~(string | quote);
+    string = (JSON_PREFIX(quote) ^ f->string) & all;
+    outside = ~(string | quote) & all;
 
     m->opens = JSON_BRACE(v, '{') & outside;
     m->closes = JSON_BRACE(v, '}') & outside;
@@ -115,16 +153,33 @@ guardrail_json_classify(guardrail_json_fast_t *f, const guardrail_json_t *s,
     /* the sum carries a bit over white space, to the byte behind it */
 
     starts = (colon << 1) | f->colon;
-    n->colon = __builtin_add_overflow(starts, white, &sum) | (colon >> 63);
+    next = __builtin_add_overflow(starts, white, &sum) | (colon >> 63);
+    n->colon = (size < 64) ? sum >> size & 1 : next;
     m->values = sum & ~white & m->tokens;
 
     starts = ((m->opens | comma) << 1) | f->lone;
-    n->lone = __builtin_add_overflow(starts, white, &sum)
-              | ((m->opens | comma) >> 63);
+    next = __builtin_add_overflow(starts, white, &sum)
+           | ((m->opens | comma) >> 63);
+    n->lone = (size < 64) ? sum >> size & 1 : next;
     odd |= sum & ~white & comma;
 
     if (odd) {
         return 0;
+    }
+
+    if (memory) {
+        m->high = JSON_HIGH(v);
+        m->odd = (backslash | m->high) & string;
+        m->digits = JSON_DIGITS(v);
+        m->content = ~white;
+
+        if (!lines) {
+            m->lf = 0;
+        }
+
+        if (guardrail_json_most(f, s, m) > s->limits.memory) {
+            return 0;
+        }
     }
 
     /* what was begun before goes on up to here */
@@ -139,16 +194,16 @@ guardrail_json_classify(guardrail_json_fast_t *f, const guardrail_json_t *s,
         return 0;
     }
 
-    n->string = (uint64_t) 0 - (string >> 63);
-    n->scalar = m->scalar >> 63;
+    n->string = (uint64_t) 0 - (string >> last);
+    n->scalar = m->scalar >> last;
 
     /* and what is begun here, beyond the end */
 
     starts = n->string ? m->starts : n->scalar ? scalars : 1;
-    n->length = JSON_ABOVE(starts) + n->scalar;
+    n->length = JSON_ABOVE(starts) - (63 - last) + n->scalar;
 
     if (starts == 0) {
-        n->length = f->length + 64;
+        n->length = f->length + size;
 
     } else if (!(n->string | n->scalar)) {
         n->length = 0;
@@ -159,26 +214,34 @@ guardrail_json_classify(guardrail_json_fast_t *f, const guardrail_json_t *s,
 
 
 /*
- * Judges the 64 bytes at p: returns how many, fewer if it cannot tell what
- * the others exceed.
+ * Judges the block at p, of that many bytes: returns how many, fewer if it
+ * cannot tell what the others exceed.
  */
 
 JSON_INLINE unsigned
 guardrail_json_block(guardrail_json_fast_t *f, guardrail_json_t *s,
-    const uint8_t *p, guardrail_json_walk_e walk)
+    const uint8_t *p, unsigned size, guardrail_json_walk_e walk,
+    unsigned memory)
 {
     uint64_t                done, last;
     guardrail_json_fast_t   n;
     guardrail_json_masks_t  m;
 
-    if (!guardrail_json_classify(f, s, p, &m, &n, walk < json_walk_text)) {
+    if (!guardrail_json_classify(f, s, p, size, &m, &n,
+                                 walk < json_walk_text, memory))
+    {
         return 0;
     }
 
-    done = guardrail_json_walk(f, s, p, &m, walk);
+    done = guardrail_json_walk(f, s, p, &m, size, walk, memory);
 
     if (done == 0) {
         return 0;
+    }
+
+    if (memory) {
+        guardrail_json_tell(f, s, p, &m, done & (UINT64_MAX >> (64 - size)),
+                            walk < json_walk_text);
     }
 
     if (done != UINT64_MAX) {
@@ -194,6 +257,10 @@ guardrail_json_block(guardrail_json_fast_t *f, guardrail_json_t *s,
         return (unsigned) JSON_ONES(done);
     }
 
+    if (memory) {
+        guardrail_json_tell_on(f, p, &m, &n);
+    }
+
     if (n.string && m.starts) {
         last = (uint64_t) 1 << (63 - JSON_ABOVE(m.starts));
         f->key = (f->level != 0) & f->bits & ((m.values & last) == 0);
@@ -207,9 +274,9 @@ guardrail_json_block(guardrail_json_fast_t *f, guardrail_json_t *s,
     f->lone = n.lone;
     f->length = n.length;
     f->limit = guardrail_json_limit(s, f->string, f->key);
-    f->offset += 64;
+    f->offset += size;
 
-    return 64;
+    return size;
 }
 
 
@@ -217,11 +284,12 @@ guardrail_json_block(guardrail_json_fast_t *f, guardrail_json_t *s,
 
 JSON_INLINE size_t
 guardrail_json_inside(guardrail_json_fast_t *f, const guardrail_json_t *s,
-    const uint8_t *p, size_t len, unsigned lines)
+    const uint8_t *p, size_t len, unsigned lines, unsigned memory)
 {
-    size_t    i;
-    uint64_t  room, size, odd;
-    JSON_VEC  v;
+    size_t                  i;
+    uint64_t                room, size, odd;
+    JSON_VEC                v;
+    guardrail_json_masks_t  m;
 
     room = (f->length < f->limit) ? f->limit - f->length : 0;
 
@@ -229,6 +297,18 @@ guardrail_json_inside(guardrail_json_fast_t *f, const guardrail_json_t *s,
         size = f->offset - f->start;
         size = (size < s->limits.max_record_size)
                ? s->limits.max_record_size - size : 0;
+        room = (size < room) ? size : room;
+    }
+
+    if (memory) {
+        memset(&m, 0, sizeof(guardrail_json_masks_t));
+
+        m.odd = 1;
+        m.high = 1;
+
+        size = guardrail_json_most(f, s, &m);
+        size = (size < s->limits.memory) ? s->limits.memory - size : 0;
+        size /= JSON_TELL_BYTE;
         room = (size < room) ? size : room;
     }
 
@@ -250,6 +330,10 @@ guardrail_json_inside(guardrail_json_fast_t *f, const guardrail_json_t *s,
         if (odd) {
             break;
         }
+
+        if (memory) {
+            f->odd |= JSON_HIGH(v);
+        }
     }
 
     f->length += i;
@@ -261,27 +345,32 @@ guardrail_json_inside(guardrail_json_fast_t *f, const guardrail_json_t *s,
 
 JSON_INLINE size_t
 guardrail_json_blocks(guardrail_json_fast_t *to, guardrail_json_t *s,
-    const uint8_t *p, size_t len, guardrail_json_walk_e walk)
+    const uint8_t *p, size_t len, guardrail_json_walk_e walk, unsigned memory)
 {
     size_t                 i;
-    unsigned               n;
+    unsigned               n, size;
     guardrail_json_fast_t  f;
 
     f = *to;
-    n = 64;
 
-    for (i = 0; len - i >= 64 && n == 64; i += n) {
+    for (i = 0; i < len; i += n) {
 
         if (f.inside && !f.escaped) {
             i += guardrail_json_inside(&f, s, p + i, len - i,
-                                       walk < json_walk_text);
+                                       walk < json_walk_text, memory);
 
-            if (len - i < 64) {
+            if (i == len) {
                 break;
             }
         }
 
-        n = guardrail_json_block(&f, s, p + i, walk);
+        size = (len - i < 64) ? (unsigned) (len - i) : 64;
+        n = guardrail_json_block(&f, s, p + i, size, walk, memory);
+
+        if (n < size) {
+            i += n;
+            break;
+        }
     }
 
     *to = f;
@@ -290,88 +379,4 @@ guardrail_json_blocks(guardrail_json_fast_t *to, guardrail_json_t *s,
 }
 
 
-static JSON_TARGET __attribute__((noinline)) size_t
-guardrail_json_blocks_lines(guardrail_json_fast_t *f, guardrail_json_t *s,
-    const uint8_t *p, size_t len)
-{
-    return guardrail_json_blocks(f, s, p, len, json_walk_lines);
-}
-
-
-static JSON_TARGET __attribute__((noinline)) size_t
-guardrail_json_blocks_lines_counted(guardrail_json_fast_t *f,
-    guardrail_json_t *s, const uint8_t *p, size_t len)
-{
-    return guardrail_json_blocks(f, s, p, len, json_walk_lines_counted);
-}
-
-
-static JSON_TARGET __attribute__((noinline)) size_t
-guardrail_json_blocks_text(guardrail_json_fast_t *f, guardrail_json_t *s,
-    const uint8_t *p, size_t len)
-{
-    return guardrail_json_blocks(f, s, p, len, json_walk_text);
-}
-
-
-static JSON_TARGET __attribute__((noinline)) size_t
-guardrail_json_blocks_text_counted(guardrail_json_fast_t *f,
-    guardrail_json_t *s, const uint8_t *p, size_t len)
-{
-    return guardrail_json_blocks(f, s, p, len, json_walk_text_counted);
-}
-
-
-static size_t
-guardrail_json_scan(guardrail_json_t *s, const uint8_t *p, size_t len)
-{
-    size_t                 i, n, rest;
-    guardrail_json_fast_t  f;
-
-    for (i = 0; i < len; i += rest) {
-        n = 0;
-
-        if (len - i >= 64 && guardrail_json_eligible(s)) {
-            guardrail_json_fast_begin(&f, s);
-
-            switch (f.walk) {
-
-            case json_walk_lines:
-                n = guardrail_json_blocks_lines(&f, s, p + i, len - i);
-                break;
-
-            case json_walk_lines_counted:
-                n = guardrail_json_blocks_lines_counted(&f, s, p + i,
-                                                        len - i);
-                break;
-
-            case json_walk_text:
-                n = guardrail_json_blocks_text(&f, s, p + i, len - i);
-                break;
-
-            default: /* json_walk_text_counted */
-                n = guardrail_json_blocks_text_counted(&f, s, p + i, len - i);
-            }
-
-            guardrail_json_fast_end(&f, s, p + i, p + i + n);
-
-            i += n;
-        }
-
-        /* the rest of the block, or of the piece */
-
-        rest = 64 - n % 64;
-
-        if (rest > len - i) {
-            rest = len - i;
-        }
-
-        rest = guardrail_json_scan_scalar(s, p + i, rest);
-
-        if (s->rc != GUARDRAIL_OK) {
-            return i + rest;
-        }
-    }
-
-    return len;
-}
+#include "json/guardrail_json_scan.h"

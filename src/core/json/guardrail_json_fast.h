@@ -11,6 +11,7 @@
 #define GUARDRAIL_JSON_FAST_H
 
 
+#include "json/guardrail_json_memory_object.h"
 #include "json/guardrail_json_shape.h"
 
 
@@ -58,7 +59,21 @@ typedef struct {
     unsigned               seq;
     unsigned               lines_auto;
     guardrail_json_walk_e  walk;
+
+    /* with a memory model: of the string or the scalar */
+
+    const uint8_t         *first;       /* of the piece */
+    const uint8_t         *from;        /* what the model was not told */
+    uint64_t               part;        /* it was told what is before */
+    uint64_t               odd;         /* it is not ASCII alone */
+
+    uint64_t               line;        /* begins at that offset */
+    uint64_t               content;     /* and is not blank */
 } guardrail_json_fast_t;
+
+
+typedef size_t (*guardrail_json_blocks_pt)(guardrail_json_fast_t *f,
+    guardrail_json_t *s, const uint8_t *p, size_t len);
 
 
 /* of a block; in a mask the lowest bit is the first byte */
@@ -73,10 +88,20 @@ typedef struct {
     uint64_t  starts;                   /* first quotes */
     uint64_t  ends;                     /* last quotes */
     uint64_t  scalar;
+
+    /* with a memory model */
+
+    uint64_t  odd;                      /* in a string: no ASCII, or a \ */
+    uint64_t  high;                     /* no ASCII */
+    uint64_t  digits;
+    uint64_t  content;                  /* no white space */
 } guardrail_json_masks_t;
 
 
-/* can blocks be judged from this state on? */
+/*
+ * Can blocks be judged from this state on?  The memory model has open what the
+ * scanner has, unless it takes lines for one document.
+ */
 
 GUARDRAIL_JSON_INLINE unsigned
 guardrail_json_eligible(const guardrail_json_t *s)
@@ -84,7 +109,8 @@ guardrail_json_eligible(const guardrail_json_t *s)
     uint64_t  base;
 
     if (s->state > json_scalar || (s->flags & GUARDRAIL_JSON_BEGIN)
-        || s->level > s->levels)
+        || s->level > s->levels
+        || (s->memory && s->memory->depth != s->level))
     {
         return 0;
     }
@@ -143,6 +169,14 @@ guardrail_json_fast_begin(guardrail_json_fast_t *f, const guardrail_json_t *s)
                 || s->limits.number < 64);
     f->seq = (s->limits.mode == GUARDRAIL_JSON_SEQ);
     f->lines_auto = (s->limits.mode == GUARDRAIL_JSON_LINES_AUTO);
+
+    if (s->memory) {
+        f->part = (s->state != json_between);
+        f->odd = (s->memory->string.size || s->memory->string.wide
+                  || s->memory->string.high || s->state == json_escape);
+        f->line = s->line;
+        f->content = (s->state != json_between || s->prev != json_prev_none);
+    }
 
     f->walk = text ? (s->counted ? json_walk_text_counted
                                         : json_walk_text)
@@ -226,8 +260,8 @@ guardrail_json_fast_end(const guardrail_json_fast_t *f, guardrail_json_t *s,
         if (f->length <= (uint64_t) (p - from)) {
             c = *(p - f->length);
 
-            flags |= (c >= '0' && c <= '9') || c == '-' || c == '+'
-                     || c == '.' ? 0 : GUARDRAIL_JSON_LETTER;
+            flags |= guardrail_json_begins_number(c) ? 0
+                                                     : GUARDRAIL_JSON_LETTER;
 
         } else {
             flags |= s->flags & GUARDRAIL_JSON_LETTER;
@@ -238,6 +272,14 @@ guardrail_json_fast_end(const guardrail_json_fast_t *f, guardrail_json_t *s,
         s->state = json_between;
     }
 
+    /* a line's end: the next one may begin with a byte order mark */
+
+    if (s->state == json_between && s->level == 0 && p > from
+        && s->limits.mode >= GUARDRAIL_JSON_LINES && *(p - 1) == '\n')
+    {
+        flags |= GUARDRAIL_JSON_FIRST;
+    }
+
     s->length = f->length;
 
     s->offset = f->offset;
@@ -246,10 +288,13 @@ guardrail_json_fast_end(const guardrail_json_fast_t *f, guardrail_json_t *s,
 
     if (f->record) {
         flags |= GUARDRAIL_JSON_RECORD;
+
+    } else {
+        s->size = 0;
     }
 
     s->start = f->record ? f->start : 0;
-    s->flags = flags | (s->flags & GUARDRAIL_JSON_BEGIN);
+    s->flags = flags;
 }
 
 

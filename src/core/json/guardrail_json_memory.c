@@ -6,7 +6,7 @@
  */
 
 
-#include "json/guardrail_json_memory_private.h"
+#include "json/guardrail_json_memory_object.h"
 
 
 /* flags of a number */
@@ -35,111 +35,65 @@ guardrail_json_memory_init(guardrail_json_memory_t *m,
 
 
 void
-guardrail_json_memory_reset(guardrail_json_memory_t *m)
-{
-    m->live = 0;
-    m->memo = 0;
-    m->peak = 0;
-    m->keys = 0;
-    m->keys_room = 0;
-    m->unsure = 0;
-    m->depth = 0;
-    m->length = 0;
-    m->string.within = 0;
-
-    memset(&m->text, 0, sizeof(guardrail_json_memory_text_t));
-    m->text.peak = 1;
-
-    guardrail_json_memory_forget_keys(m);
-}
-
-
-void
 guardrail_json_memory_open(guardrail_json_memory_t *m, unsigned object)
 {
-    uint32_t  depth;
-    uint64_t  bit;
-
-    depth = m->depth++;
-    m->live += object ? GUARDRAIL_PY_DICT : GUARDRAIL_PY_LIST;
-
-    if (depth >= GUARDRAIL_JSON_MEMORY_DEPTH) {
-        return;
-    }
-
-    bit = (uint64_t) 1 << depth % 64;
-
-    if (object) {
-        m->kinds[depth / 64] |= bit;
-
-    } else {
-        m->kinds[depth / 64] &= ~bit;
-    }
-
-    m->twice[depth / 64] &= ~bit;
-
-    m->stack[depth].used = 0;
-    m->stack[depth].room = 0;
+    guardrail_json_memory_push(m, object);
 }
 
 
 void
 guardrail_json_memory_close(guardrail_json_memory_t *m)
 {
-    if (m->depth == 0) {
-        return;
+    if (m->depth) {
+        m->depth--;
+        guardrail_json_memory_put(m);
     }
+}
 
-    m->depth--;
-    guardrail_json_memory_value(m);
+
+void
+guardrail_json_memory_value(guardrail_json_memory_t *m)
+{
+    guardrail_json_memory_put(m);
 }
 
 
 /*
- * The innermost container gets one more.  For a dict each member is a new one
- * here; if a key came twice, the dict is smaller than that and grows later,
- * when more is alive: the table that it had may always be there still.
+ * For a dict each member is a new one here; if a key came twice, the dict is
+ * smaller than that and grows later, when more is alive: the table that it
+ * had may always be there still.
  *
  * A container that has more than fit into 32 bits goes on to grow as one of
  * that size.
  */
 
 void
-guardrail_json_memory_value(guardrail_json_memory_t *m)
+guardrail_json_memory_grow(guardrail_json_memory_t *m, uint32_t depth)
 {
-    uint32_t                            depth;
-    uint64_t                            size, bit;
+    uint64_t                            size, growth;
     guardrail_json_memory_container_t  *c;
 
-    depth = m->depth - 1;
-
-    if (depth >= GUARDRAIL_JSON_MEMORY_DEPTH) {
-        return;
-    }
-
     c = &m->stack[depth];
-    bit = (uint64_t) 1 << depth % 64;
 
-    if (c->room == 0) {
+    if (m->kinds[depth / 64] >> depth % 64 & 1) {
+        size = guardrail_json_memory_table(m, c->used);
+        growth = guardrail_py_table(guardrail_py_table_log(size));
 
-        if (m->kinds[depth / 64] & bit) {
-            size = guardrail_json_memory_table(m, c->used);
+    } else {
+        size = guardrail_json_memory_list(c->used);
+        m->live += (size - c->used) * 8;
 
-        } else {
-            size = guardrail_json_memory_list(c->used);
-            m->live += (size - c->used) * 8;
-        }
+        /* by an eighth and some, eight bytes each */
 
-        size -= c->used;
-        c->room = size < UINT32_MAX ? (uint32_t) size : UINT32_MAX;
+        growth = size + 1024;
     }
 
-    c->room--;
-    c->used += (c->used < UINT32_MAX);
-
-    if (m->twice[depth / 64] & bit) {
-        guardrail_json_memory_old_table(m, c->used);
+    if (growth > m->growth) {
+        m->growth = growth;
     }
+
+    size -= c->used;
+    c->room = size < UINT32_MAX ? (uint32_t) size : UINT32_MAX;
 }
 
 
@@ -206,20 +160,12 @@ guardrail_json_memory_number_end(guardrail_json_memory_t *m)
         bytes = 0;
 
     } else {
-
-        /* room for digits of 30 bits: log(10) / log(2^30) for each digit */
-
-        bytes = 24 + 4 * (m->digits * 110731 / 1000000 + 1);
+        bytes = guardrail_py_int(m->digits);
     }
 
-    m->live += bytes;
-
-    /* it is read from a copy */
-
-    guardrail_json_memory_peak(m, GUARDRAIL_PY_BYTES + m->length);
+    guardrail_json_memory_scalar(m, bytes, m->length);
 
     m->length = 0;
-    guardrail_json_memory_value(m);
 }
 
 

@@ -47,6 +47,10 @@
 #define GUARDRAIL_JSON_MEMORY_BUCKETS  512
 #define GUARDRAIL_JSON_MEMORY_WAYS     8
 
+/* keys whose hash is remembered, so that it need not be made again: 2^n */
+
+#define GUARDRAIL_JSON_MEMORY_HASHES  128
+
 
 typedef enum {
     GUARDRAIL_JSON_MEMORY_DOCUMENT = 0, /* one text */
@@ -91,8 +95,17 @@ typedef struct {
 } guardrail_json_memory_container_t;
 
 
+/* a key of 1 to 15 bytes, as the two words that are hashed, and its hash */
+
+typedef struct {
+    uint64_t  first;
+    uint64_t  second;
+    uint64_t  hash;
+} guardrail_json_memory_hash_t;
+
+
 /*
- * The state.  Public for its size alone (41 KiB); owned by the caller, holds
+ * The state.  Public for its size alone (44 KiB); owned by the caller, holds
  * no pointer into what was fed.
  */
 
@@ -106,6 +119,7 @@ typedef struct {
     uint64_t                           peak;    /* of live, and transients */
     uint64_t                           keys;    /* in the memo, or more */
     uint64_t                           keys_room;
+    uint64_t                           growth;  /* of one container, at most */
     unsigned                           unsure;  /* they may be fewer */
     guardrail_json_memory_text_t       text;
 
@@ -129,6 +143,7 @@ typedef struct {
     uint32_t                           depth;
     uint32_t                           epoch;
     guardrail_json_memory_string_t     string;
+    guardrail_json_memory_hash_t       hashes[GUARDRAIL_JSON_MEMORY_HASHES];
     uint64_t                           kinds[GUARDRAIL_JSON_MEMORY_DEPTH / 64];
     uint64_t                           twice[GUARDRAIL_JSON_MEMORY_DEPTH / 64];
     guardrail_json_memory_container_t  stack[GUARDRAIL_JSON_MEMORY_DEPTH];

@@ -7,20 +7,12 @@
  */
 
 
-#include "json/guardrail_json_memory_private.h"
+#include "json/guardrail_json_memory_object.h"
 
 
-/*
- * What a call costs besides: 1300 to 1600 bytes were measured with CPython
- * 3.11.2.
- */
-
-#define GUARDRAIL_PY_CALL  1600
-
-
-static void guardrail_json_memory_merge(guardrail_json_memory_t *m);
-static uint64_t guardrail_json_memory_cost(const guardrail_json_memory_t *m,
-    uint64_t size);
+static inline void guardrail_json_memory_merge(guardrail_json_memory_t *m);
+static inline uint64_t guardrail_json_memory_cost(
+    const guardrail_json_memory_t *m, uint64_t size);
 
 
 void
@@ -28,7 +20,9 @@ guardrail_json_memory_record_end(guardrail_json_memory_t *m, uint64_t size)
 {
     uint64_t  cost, kept, room;
 
-    guardrail_json_memory_string_end(m);
+    if (m->string.within) {
+        guardrail_json_memory_string_end(m);
+    }
 
     if (m->mode == GUARDRAIL_JSON_MEMORY_DOCUMENT) {
         return;
@@ -74,7 +68,7 @@ guardrail_json_memory_record_end(guardrail_json_memory_t *m, uint64_t size)
 
 /* the text of this document comes behind that of those before it */
 
-static void
+static inline void
 guardrail_json_memory_merge(guardrail_json_memory_t *m)
 {
     guardrail_json_memory_text_t  *t;
@@ -129,7 +123,7 @@ guardrail_json_memory_join(guardrail_json_memory_t *m, uint64_t size)
 
 /* the peak of json.loads() for the document, of that many bytes */
 
-static uint64_t
+static inline uint64_t
 guardrail_json_memory_cost(const guardrail_json_memory_t *m, uint64_t size)
 {
     uint64_t  chars, decoding, live;
@@ -138,7 +132,11 @@ guardrail_json_memory_cost(const guardrail_json_memory_t *m, uint64_t size)
 
     decoding = guardrail_mul_sat(size, m->text.peak);
 
-    live = m->live + guardrail_json_memory_partial(&m->string);
+    live = m->live;
+
+    if (m->string.within) {
+        live += guardrail_json_memory_partial(&m->string);
+    }
 
     if (m->peak > live) {
         live = m->peak;

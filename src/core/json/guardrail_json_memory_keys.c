@@ -16,10 +16,7 @@
  */
 
 
-#include "json/guardrail_json_memory_private.h"
-
-
-#define GUARDRAIL_JSON_MEMORY_EPOCHS  255
+#include "json/guardrail_json_memory_object.h"
 
 
 static void guardrail_json_memory_round(uint64_t *v);
@@ -108,14 +105,10 @@ guardrail_json_memory_hash(guardrail_json_memory_string_t *s, const uint8_t *p,
 }
 
 
-unsigned
-guardrail_json_memory_key_is_new(guardrail_json_memory_t *m)
+uint64_t
+guardrail_json_memory_hash_end(guardrail_json_memory_string_t *s)
 {
-    uint64_t                         hash, tag, *bucket, *free;
-    unsigned                         i;
-    guardrail_json_memory_string_t  *s;
-
-    s = &m->string;
+    unsigned  i;
 
     guardrail_json_memory_word(s, s->word | s->bytes << 56);
 
@@ -125,43 +118,57 @@ guardrail_json_memory_key_is_new(guardrail_json_memory_t *m)
         guardrail_json_memory_round(s->hash);
     }
 
-    hash = s->hash[0] ^ s->hash[1] ^ s->hash[2] ^ s->hash[3];
-    tag = (hash & ~(uint64_t) 0xff) | m->epoch;
-
-    bucket = m->set[hash >> 8 & (GUARDRAIL_JSON_MEMORY_BUCKETS - 1)];
-    free = NULL;
-
-    for (i = 0; i < GUARDRAIL_JSON_MEMORY_WAYS; i++) {
-
-        if (bucket[i] == tag) {
-            return 0;
-        }
-
-        if ((bucket[i] & 0xff) != m->epoch && free == NULL) {
-            free = &bucket[i];
-        }
-    }
-
-    if (free) {
-        *free = tag;
-
-    } else {
-        m->unsure = 1;
-    }
-
-    return 1;
+    return s->hash[0] ^ s->hash[1] ^ s->hash[2] ^ s->hash[3];
 }
 
 
-/* also the first call: a set that was never cleared is cleared */
+uint64_t
+guardrail_json_memory_hash_short(uint64_t first, uint64_t second)
+{
+    guardrail_json_memory_string_t  s;
+
+    guardrail_json_memory_hash_init(&s);
+
+    /* the length is in the last word already */
+
+    if (second) {
+        guardrail_json_memory_word(&s, first);
+        first = second;
+    }
+
+    s.word = first;
+
+    return guardrail_json_memory_hash_end(&s);
+}
+
+
+unsigned
+guardrail_json_memory_key_is_new(guardrail_json_memory_t *m)
+{
+    return guardrail_json_memory_add_key(m,
+                                  guardrail_json_memory_hash_end(&m->string));
+}
+
+
+void
+guardrail_json_memory_memo(guardrail_json_memory_t *m)
+{
+    uint64_t  growth;
+
+    m->keys_room = guardrail_json_memory_table(m, m->keys);
+    m->memo = guardrail_py_table(guardrail_py_table_log(m->keys));
+
+    growth = guardrail_py_table(guardrail_py_table_log(m->keys_room));
+
+    if (growth > m->growth) {
+        m->growth = growth;
+    }
+}
+
 
 void
 guardrail_json_memory_forget_keys(guardrail_json_memory_t *m)
 {
-    if (m->epoch == 0 || m->epoch == GUARDRAIL_JSON_MEMORY_EPOCHS) {
-        memset(m->set, 0, sizeof(m->set));
-        m->epoch = 0;
-    }
-
-    m->epoch++;
+    memset(m->set, 0, sizeof(m->set));
+    m->epoch = 1;
 }

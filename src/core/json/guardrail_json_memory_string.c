@@ -9,7 +9,7 @@
  */
 
 
-#include "json/guardrail_json_memory_private.h"
+#include "json/guardrail_json_memory_object.h"
 
 
 /* where an escape is: hex digits to come, or ... */
@@ -25,8 +25,6 @@ static void guardrail_json_memory_escape(guardrail_json_memory_t *m,
     uint8_t c);
 static void guardrail_json_memory_code(guardrail_json_memory_t *m);
 static uint32_t guardrail_json_memory_hex(uint8_t c);
-static void guardrail_json_memory_key(guardrail_json_memory_t *m,
-    uint64_t bytes);
 
 
 /* appends to the buffer, as _PyUnicodeWriter does */
@@ -277,54 +275,13 @@ guardrail_json_memory_string_end(guardrail_json_memory_t *m)
     }
 
     if (s->key) {
-        guardrail_json_memory_key(m, bytes);
+        m->unsure |= (s->size != 0);
+        guardrail_json_memory_key(m, guardrail_json_memory_hash_end(s), bytes);
         return;
     }
 
     m->live += bytes;
     guardrail_json_memory_value(m);
-}
-
-
-/*
- * The parser asks its memo for an equal key, and keeps that one.  Keys that
- * are equal but not known to be, for an escape or a full bucket, make the
- * memo smaller than it is here, as keys that come twice make a dict.
- */
-
-static void
-guardrail_json_memory_key(guardrail_json_memory_t *m, uint64_t bytes)
-{
-    uint32_t  depth;
-
-    m->unsure |= (m->string.size != 0);
-
-    if (!guardrail_json_memory_key_is_new(m)) {
-        depth = m->depth - 1;
-
-        if (depth < GUARDRAIL_JSON_MEMORY_DEPTH) {
-            m->twice[depth / 64] |= (uint64_t) 1 << depth % 64;
-        }
-
-        guardrail_json_memory_peak(m, bytes);
-        return;
-    }
-
-    m->live += bytes;
-
-    if (m->keys == m->keys_room) {
-        m->keys_room = guardrail_json_memory_table(m, m->keys);
-
-        if (m->keys) {
-            m->memo = guardrail_py_table(guardrail_py_table_log(m->keys));
-        }
-    }
-
-    m->keys++;
-
-    if (m->unsure) {
-        guardrail_json_memory_old_table(m, m->keys);
-    }
 }
 
 

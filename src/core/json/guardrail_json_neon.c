@@ -142,6 +142,39 @@ guardrail_json_neon_odd(guardrail_json_neon_t v)
 }
 
 
+GUARDRAIL_JSON_INLINE uint64_t
+guardrail_json_neon_high(guardrail_json_neon_t v)
+{
+    uint8x16_t  first;
+
+    first = vdupq_n_u8(0x80);
+
+    return guardrail_json_neon_mask16(vcgeq_u8(v.a, first),
+                                      vcgeq_u8(v.b, first),
+                                      vcgeq_u8(v.c, first),
+                                      vcgeq_u8(v.d, first));
+}
+
+
+/* those that are 0 to 9 when that of '0' is taken away */
+
+GUARDRAIL_JSON_INLINE uint8x16_t
+guardrail_json_neon_digits16(uint8x16_t v)
+{
+    return vcleq_u8(vsubq_u8(v, vdupq_n_u8('0')), vdupq_n_u8(9));
+}
+
+
+GUARDRAIL_JSON_INLINE uint64_t
+guardrail_json_neon_digits(guardrail_json_neon_t v)
+{
+    return guardrail_json_neon_mask16(guardrail_json_neon_digits16(v.a),
+                                      guardrail_json_neon_digits16(v.b),
+                                      guardrail_json_neon_digits16(v.c),
+                                      guardrail_json_neon_digits16(v.d));
+}
+
+
 #define JSON_TARGET
 #define JSON_INLINE      GUARDRAIL_JSON_INLINE
 #define JSON_VEC         guardrail_json_neon_t
@@ -150,6 +183,8 @@ guardrail_json_neon_odd(guardrail_json_neon_t v)
 #define JSON_BRACE       guardrail_json_neon_brace
 #define JSON_WHITE       guardrail_json_neon_white
 #define JSON_ODD         guardrail_json_neon_odd
+#define JSON_HIGH        guardrail_json_neon_high
+#define JSON_DIGITS      guardrail_json_neon_digits
 #define JSON_PREFIX      guardrail_json_prefix
 #define JSON_ONES(m)     (uint64_t) __builtin_popcountll(m)
 #define JSON_BELOW(m)    ((m) ? (uint64_t) __builtin_ctzll(m) : 64)

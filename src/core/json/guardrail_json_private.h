@@ -116,6 +116,8 @@ typedef size_t (*guardrail_json_scan_pt)(guardrail_json_t *s,
     const uint8_t *p, size_t len);
 
 
+/* the same, and tells the memory model if there is one */
+
 struct guardrail_json_ops_s {
     const char              *name;
     guardrail_json_scan_pt   scan;

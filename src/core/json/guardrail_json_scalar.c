@@ -12,7 +12,9 @@
 #include "json/guardrail_json_shape.h"
 
 
-static void guardrail_json_tell(guardrail_json_t *s, const uint8_t *p,
+static size_t guardrail_json_scan_bytes(guardrail_json_t *s,
+    const uint8_t *p, size_t len);
+static void guardrail_json_tell_bytes(guardrail_json_t *s, const uint8_t *p,
     size_t len);
 static size_t guardrail_json_skip(guardrail_json_t *s, const uint8_t *p,
     size_t len, uint64_t offset);
@@ -45,10 +47,18 @@ guardrail_json_scalar(void)
 {
     static const guardrail_json_ops_t  ops = {
         "scalar",
-        guardrail_json_scan_scalar
+        guardrail_json_scan_bytes
     };
 
     return &ops;
+}
+
+
+static size_t
+guardrail_json_scan_bytes(guardrail_json_t *s, const uint8_t *p, size_t len)
+{
+    return s->memory ? guardrail_json_scan_memory(s, p, len)
+                     : guardrail_json_scan_scalar(s, p, len);
 }
 
 
@@ -103,7 +113,7 @@ guardrail_json_scan_memory(guardrail_json_t *s, const uint8_t *p, size_t len)
             n = 1;
 
         } else {
-            guardrail_json_tell(s, p + i, n);
+            guardrail_json_tell_bytes(s, p + i, n);
         }
 
         s->offset = offset + n;
@@ -122,7 +132,7 @@ guardrail_json_scan_memory(guardrail_json_t *s, const uint8_t *p, size_t len)
 /* bytes that were skipped */
 
 static void
-guardrail_json_tell(guardrail_json_t *s, const uint8_t *p, size_t len)
+guardrail_json_tell_bytes(guardrail_json_t *s, const uint8_t *p, size_t len)
 {
     switch (s->state) {
 

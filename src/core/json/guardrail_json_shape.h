@@ -50,6 +50,15 @@ void guardrail_json_size(guardrail_json_t *s, uint64_t size);
 unsigned guardrail_json_begins_value(uint8_t c);
 
 
+/* is the byte one that a number begins with? */
+
+GUARDRAIL_JSON_INLINE unsigned
+guardrail_json_begins_number(uint8_t c)
+{
+    return (c >= '0' && c <= '9') || c == '-' || c == '+' || c == '.';
+}
+
+
 /* containers in which a record of the format stands */
 
 GUARDRAIL_JSON_INLINE uint64_t

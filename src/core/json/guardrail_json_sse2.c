@@ -137,6 +137,34 @@ guardrail_json_sse2_odd(guardrail_json_sse2_t v)
 
 
 GUARDRAIL_JSON_INLINE uint64_t
+guardrail_json_sse2_high(guardrail_json_sse2_t v)
+{
+    return guardrail_json_sse2_mask16(v.a, v.b, v.c, v.d);
+}
+
+
+/* those that are 0 to 9 when that of '0' is taken away */
+
+GUARDRAIL_JSON_INLINE __m128i
+guardrail_json_sse2_digits16(__m128i v)
+{
+    v = _mm_sub_epi8(v, _mm_set1_epi8('0'));
+
+    return _mm_cmpeq_epi8(v, _mm_min_epu8(v, _mm_set1_epi8(9)));
+}
+
+
+GUARDRAIL_JSON_INLINE uint64_t
+guardrail_json_sse2_digits(guardrail_json_sse2_t v)
+{
+    return guardrail_json_sse2_mask16(guardrail_json_sse2_digits16(v.a),
+                                      guardrail_json_sse2_digits16(v.b),
+                                      guardrail_json_sse2_digits16(v.c),
+                                      guardrail_json_sse2_digits16(v.d));
+}
+
+
+GUARDRAIL_JSON_INLINE uint64_t
 guardrail_json_sse2_ones(uint64_t m)
 {
     m -= (m >> 1) & 0x5555555555555555;
@@ -155,6 +183,8 @@ guardrail_json_sse2_ones(uint64_t m)
 #define JSON_BRACE       guardrail_json_sse2_brace
 #define JSON_WHITE       guardrail_json_sse2_white
 #define JSON_ODD         guardrail_json_sse2_odd
+#define JSON_HIGH        guardrail_json_sse2_high
+#define JSON_DIGITS      guardrail_json_sse2_digits
 #define JSON_PREFIX      guardrail_json_prefix
 #define JSON_ONES        guardrail_json_sse2_ones
 #define JSON_BELOW(m)    ((m) ? (uint64_t) __builtin_ctzll(m) : 64)

@@ -29,7 +29,7 @@ static unsigned guardrail_json_strict_structure(guardrail_json_strict_t *v,
     uint8_t c);
 static unsigned guardrail_json_strict_value(guardrail_json_strict_t *v,
     uint8_t c);
-static unsigned guardrail_json_strict_open(guardrail_json_strict_t *v,
+static inline unsigned guardrail_json_strict_open(guardrail_json_strict_t *v,
     uint8_t c);
 static unsigned guardrail_json_strict_close(guardrail_json_strict_t *v,
     uint8_t c);
@@ -59,6 +59,10 @@ guardrail_json_strict_feed(guardrail_json_strict_t *v, const uint8_t *p,
 
         case jst_string:
             i += guardrail_json_strict_plain(p + i, len - i);
+            break;
+
+        case jst_literal:
+            i += guardrail_json_strict_word(v, p + i, len - i);
             break;
 
         case jst_int:
@@ -152,9 +156,41 @@ guardrail_json_strict_usual(guardrail_json_strict_t *v, uint8_t c)
             return 1;
         }
 
-        return 0;
+        return (c == '{' || c == '[') && guardrail_json_strict_open(v, c);
+
+    case jst_start:
+        return c == '{' && v->mode >= GUARDRAIL_JSON_LINES
+               && guardrail_json_strict_open(v, c);
+
+    case jst_done:
+
+        if (c != '\n' || v->mode < GUARDRAIL_JSON_LINES) {
+            return 0;
+        }
+
+        v->state = jst_start;
+
+        return 1;
+
+    case jst_point:
+
+        if (c < '0' || c > '9') {
+            return 0;
+        }
+
+        v->state = jst_frac;
+
+        return 1;
 
     case jst_int:
+
+        if (c == '.') {
+            v->state = jst_point;
+            return 1;
+        }
+
+        /* fall through */
+
     case jst_frac:
     case jst_power:
 
@@ -398,7 +434,7 @@ guardrail_json_strict_value(guardrail_json_strict_t *v, uint8_t c)
 }
 
 
-static unsigned
+static inline unsigned
 guardrail_json_strict_open(guardrail_json_strict_t *v, uint8_t c)
 {
     if (v->level >= v->levels) {
@@ -409,6 +445,7 @@ guardrail_json_strict_open(guardrail_json_strict_t *v, uint8_t c)
 
     v->level++;
     v->state = (c == '{') ? jst_member : jst_item;
+    v->begun = 1;
 
     return 1;
 }

@@ -53,6 +53,11 @@ void guardrail_json_strict_ended(guardrail_json_strict_t *v, unsigned scalar);
 
 size_t guardrail_json_strict_plain(const uint8_t *p, size_t len);
 
+/* how many bytes, at least, are those of the literal */
+
+size_t guardrail_json_strict_word(guardrail_json_strict_t *v,
+    const uint8_t *p, size_t len);
+
 /* 0 if the byte is not valid */
 
 unsigned guardrail_json_strict_string(guardrail_json_strict_t *v, uint8_t c);

@@ -22,7 +22,7 @@ guardrail_json_scalar_begin(guardrail_json_t *s, uint8_t c, uint64_t offset)
 
     s->state = json_scalar;
 
-    number = (c >= '0' && c <= '9') || c == '-' || c == '+' || c == '.';
+    number = guardrail_json_begins_number(c);
 
     s->flags |= number ? 0 : GUARDRAIL_JSON_LETTER;
 

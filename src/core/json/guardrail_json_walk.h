@@ -68,9 +68,9 @@ guardrail_json_walk_record(guardrail_json_fast_t *f, const guardrail_json_t *s,
 
 JSON_INLINE unsigned
 guardrail_json_walk_items(guardrail_json_fast_t *f, const guardrail_json_t *s,
-    const guardrail_json_masks_t *m, uint64_t segment)
+    const guardrail_json_masks_t *m, uint64_t segment, unsigned size)
 {
-    uint64_t  bytes, starts, end, last, largest, size;
+    uint64_t  bytes, starts, end, last, largest, length;
 
     bytes = (m->string | m->ends | m->scalar) & segment;
     starts = m->tokens & segment & ~m->opens;
@@ -82,19 +82,19 @@ guardrail_json_walk_items(guardrail_json_fast_t *f, const guardrail_json_t *s,
         return 0;
     }
 
-    last = ((m->string | m->scalar) & segment) >> 63;
+    last = ((m->string | m->scalar) & segment) >> (size - 1);
 
     /* the one that was begun before */
 
     if (f->record) {
         end = JSON_BELOW(~bytes);
 
-        if (end == 64 && last) {
+        if (end == size && last) {
             return 1;
         }
 
-        size = f->offset + end - f->start;
-        largest = (size > largest) ? size : largest;
+        length = f->offset + end - f->start;
+        largest = (length > largest) ? length : largest;
     }
 
     f->record = last;
@@ -107,7 +107,7 @@ guardrail_json_walk_items(guardrail_json_fast_t *f, const guardrail_json_t *s,
         f->start = f->offset + end;
         bytes &= ((uint64_t) 1 << end) - 1;
 
-        if (64 - end > s->limits.max_record_size) {
+        if (size - end > s->limits.max_record_size) {
             return 0;
         }
     }
@@ -116,8 +116,8 @@ guardrail_json_walk_items(guardrail_json_fast_t *f, const guardrail_json_t *s,
 
         while (bytes) {
             end = (uint64_t) __builtin_ctzll(bytes);
-            size = JSON_BELOW(~(bytes >> end));
-            largest = (size > largest) ? size : largest;
+            length = JSON_BELOW(~(bytes >> end));
+            largest = (length > largest) ? length : largest;
             bytes &= bytes + ((uint64_t) 1 << end);
         }
     }
@@ -131,18 +131,18 @@ guardrail_json_walk_items(guardrail_json_fast_t *f, const guardrail_json_t *s,
 
 
 /*
- * Returns a mask of the bytes that were judged: all of them, or those up to
- * a bracket or a line's end, behind which a limit is exceeded.
+ * Returns a mask of the bytes that were judged: all of the block, or those up
+ * to a bracket or a line's end, behind which a limit is exceeded.
  */
 
 JSON_INLINE uint64_t
 guardrail_json_walk(guardrail_json_fast_t *f, const guardrail_json_t *s,
     const uint8_t *p, const guardrail_json_masks_t *m,
-    guardrail_json_walk_e walk)
+    unsigned size, guardrail_json_walk_e walk, unsigned memory)
 {
     uint64_t  events, bit, upto, done, reset, pos, level, bits, count, cnt;
     uint64_t  members, deepest, tokens, tight, records, largest, start;
-    uint64_t  record;
+    uint64_t  record, levels;
     unsigned  counted, lines, object;
 
     lines = (walk < json_walk_text);
@@ -153,6 +153,12 @@ guardrail_json_walk(guardrail_json_fast_t *f, const guardrail_json_t *s,
         && f->offset + 64 - f->start > s->limits.max_record_size)
     {
         return 0;
+    }
+
+    levels = s->levels;
+
+    if (memory && levels > GUARDRAIL_JSON_MEMORY_DEPTH) {
+        levels = GUARDRAIL_JSON_MEMORY_DEPTH;
     }
 
     level = f->level;
@@ -207,7 +213,7 @@ guardrail_json_walk(guardrail_json_fast_t *f, const guardrail_json_t *s,
 
         if (!lines && level == f->base) {
 
-            if (!guardrail_json_walk_items(f, s, m, upto & ~done)) {
+            if (!guardrail_json_walk_items(f, s, m, upto & ~done, size)) {
                 break;
             }
 
@@ -228,7 +234,7 @@ guardrail_json_walk(guardrail_json_fast_t *f, const guardrail_json_t *s,
 
         if (bit & m->opens) {
 
-            if (level >= s->levels) {
+            if (level >= levels) {
                 break;
             }
 
@@ -253,6 +259,15 @@ guardrail_json_walk(guardrail_json_fast_t *f, const guardrail_json_t *s,
         } else if (lines && (bit & m->lf)) {
 
             if (f->lines_auto && level) {
+
+                /* the model, too, has to hear of the first one */
+
+                if (memory
+                    && s->memory->mode != GUARDRAIL_JSON_MEMORY_DOCUMENT)
+                {
+                    break;
+                }
+
                 f->continued = 1;
 
             } else {

@@ -3,6 +3,13 @@
  * Copyright (C) nginx-guardrail authors
  *
  * The keys of a zone: which entry is whose, and who makes room.
+ *
+ * A key may stand anywhere in two buckets, and in each of them there is one
+ * place, its home, that it takes if it is free.  What decides how long a
+ * charge takes is memory that is waited for, one line after the other: a tag
+ * tells where the entry is.  The two homes are known from the hash alone, so
+ * they are fetched together with the tags, and most keys of a zone that is
+ * not full are found there.
  */
 
 
@@ -16,70 +23,111 @@
 #endif
 
 
-static inline void guardrail_key_buckets(const guardrail_zone_t *z,
-    const uint64_t hash[2], uint32_t b[2]);
-static inline uint32_t guardrail_key_tag(const uint64_t hash[2]);
-static inline uint32_t guardrail_key_matches(
-    const uint32_t bucket[GUARDRAIL_ZONE_WAYS], uint32_t tag);
-static uint32_t guardrail_key_lookup(const guardrail_zone_t *z,
+/* entries of each bucket that are looked at together for one that may go */
+
+#define GUARDRAIL_KEY_TRIES  16
+
+
+/* where a key may stand */
+
+typedef struct {
+    uint32_t  bucket[2];
+    uint32_t  way;                      /* of its homes */
+    uint16_t  tag;
+} guardrail_place_t;
+
+
+static inline void guardrail_key_place(const guardrail_zone_t *z,
+    const uint64_t hash[2], guardrail_place_t *p);
+static inline uint32_t guardrail_key_nth(const guardrail_zone_t *z,
+    const guardrail_place_t *p, uint32_t k, uint32_t n);
+static inline uint64_t guardrail_key_matches(const guardrail_zone_t *z,
+    uint32_t bucket, uint16_t tag);
+static inline unsigned guardrail_key_is(const guardrail_entry_t *e,
     const uint64_t hash[2]);
+static uint32_t guardrail_key_lookup(const guardrail_zone_t *z,
+    const guardrail_place_t *p, const uint64_t hash[2]);
 static uint32_t guardrail_key_room(const guardrail_zone_t *z,
-    const uint64_t hash[2], uint32_t second);
+    const guardrail_place_t *p, uint32_t second);
+static uint32_t guardrail_key_oldest(const guardrail_zone_t *z,
+    const guardrail_place_t *p, uint32_t second);
 static void guardrail_key_insert(guardrail_zone_t *z, guardrail_key_t *key,
-    uint32_t i, uint32_t second);
+    uint32_t i, uint16_t tag, uint32_t second);
 
 
-/* two different ones, by multiplication: as many as there are, no division */
+/* two different buckets, by multiplication: any number of them, no division */
 
 static inline void
-guardrail_key_buckets(const guardrail_zone_t *z, const uint64_t hash[2],
-    uint32_t b[2])
+guardrail_key_place(const guardrail_zone_t *z, const uint64_t hash[2],
+    guardrail_place_t *p)
 {
-    b[0] = (uint32_t) (((hash[0] >> 32) * z->n_buckets) >> 32);
-    b[1] = (uint32_t) (((hash[0] & 0xffffffff) * z->n_buckets) >> 32);
+    p->bucket[0] = (uint32_t) (((hash[0] >> 32) * z->n_buckets) >> 32);
+    p->bucket[1] = (uint32_t) (((hash[0] & 0xffffffff) * z->n_buckets) >> 32);
 
-    if (b[1] == b[0]) {
-        b[1] = (b[0] + 1 == z->n_buckets) ? 0 : b[0] + 1;
+    if (p->bucket[1] == p->bucket[0]) {
+        p->bucket[1] = (p->bucket[0] + 1 == z->n_buckets) ? 0
+                                                          : p->bucket[0] + 1;
     }
+
+    p->way = (uint32_t) (((hash[1] & 0xffffffff) * z->ways) >> 32);
+
+    /* 0 is free room */
+
+    p->tag = (uint16_t) (hash[1] >> 48);
+    p->tag = p->tag ? p->tag : 1;
 }
 
 
-/* 0 is free room */
+/* the n-th place of a bucket, from home on */
 
 static inline uint32_t
-guardrail_key_tag(const uint64_t hash[2])
+guardrail_key_nth(const guardrail_zone_t *z, const guardrail_place_t *p,
+    uint32_t k, uint32_t n)
 {
-    return (uint32_t) (hash[1] >> 32) | 1;
+    n += p->way;
+
+    return guardrail_zone_place(z, p->bucket[k],
+                                (n < z->ways) ? n : n - z->ways);
 }
 
 
 /* which of a bucket's tags are this one: a bit for each */
 
-static inline uint32_t
-guardrail_key_matches(const uint32_t bucket[GUARDRAIL_ZONE_WAYS],
-    uint32_t tag)
+static inline uint64_t
+guardrail_key_matches(const guardrail_zone_t *z, uint32_t bucket,
+    uint16_t tag)
 {
+    uint32_t         i;
+    uint64_t         matches;
+    const uint16_t  *tags;
+
+    tags = guardrail_zone_tags(z, bucket);
+    matches = 0;
+
 #if (GUARDRAIL_RATE_SSE2)
 
     __m128i         a, b, t;
     const __m128i  *p;
 
-    p = (const __m128i *) (const void *) bucket;
-    t = _mm_set1_epi32((int) tag);
+    p = (const __m128i *) (const void *) tags;
+    t = _mm_set1_epi16((int16_t) tag);
 
-    a = _mm_packs_epi32(_mm_cmpeq_epi32(_mm_load_si128(p), t),
-                        _mm_cmpeq_epi32(_mm_load_si128(p + 1), t));
-    b = _mm_packs_epi32(_mm_cmpeq_epi32(_mm_load_si128(p + 2), t),
-                        _mm_cmpeq_epi32(_mm_load_si128(p + 3), t));
+    for (i = 0; i < z->ways; i += 16) {
+        a = _mm_cmpeq_epi16(_mm_load_si128(p++), t);
+        b = _mm_cmpeq_epi16(_mm_load_si128(p++), t);
 
-    return (uint32_t) _mm_movemask_epi8(_mm_packs_epi16(a, b));
+        matches |= (uint64_t) (uint32_t)
+                       _mm_movemask_epi8(_mm_packs_epi16(a, b)) << i;
+    }
+
+    /* behind them may be no tags */
+
+    return matches & (UINT64_MAX >> (64 - z->ways));
 
 #else
 
-    uint32_t  i, matches;
-
-    for (matches = 0, i = 0; i < GUARDRAIL_ZONE_WAYS; i++) {
-        matches |= (uint32_t) (bucket[i] == tag) << i;
+    for (i = 0; i < z->ways; i++) {
+        matches |= (uint64_t) (tags[i] == tag) << i;
     }
 
     return matches;
@@ -88,32 +136,51 @@ guardrail_key_matches(const uint32_t bucket[GUARDRAIL_ZONE_WAYS],
 }
 
 
-void
-guardrail_key_prefetch(const guardrail_zone_t *z, const guardrail_key_t *key)
+/* what was never used has no generation, and a hash of zeros */
+
+static inline unsigned
+guardrail_key_is(const guardrail_entry_t *e, const uint64_t hash[2])
 {
-    uint32_t  b[2], k, tag, matches;
+    return e->hash[0] == hash[0] && e->hash[1] == hash[1] && e->generation;
+}
 
-    if (key->entry != GUARDRAIL_ZONE_NONE) {
-        __builtin_prefetch(guardrail_zone_entry(z, key->entry), 1);
-        return;
-    }
 
-    guardrail_key_buckets(z, key->hash, b);
-    tag = guardrail_key_tag(key->hash);
+void
+guardrail_key_prefetch(const guardrail_zone_t *z, guardrail_key_t *key)
+{
+    uint32_t                  i;
+    guardrail_place_t         p;
+    const guardrail_entry_t  *e;
 
-    __builtin_prefetch(z->buckets[b[1]]);
+    if (key->entry == GUARDRAIL_ZONE_NONE) {
 
-    /* tags may change meanwhile: this is a guess, and find looks again */
+        guardrail_key_place(z, key->hash, &p);
 
-    for (k = 0; k < 2; k++) {
-        matches = guardrail_key_matches(z->buckets[b[k]], tag);
+        /* none of these lines waits for another */
 
-        if (matches) {
-            __builtin_prefetch(guardrail_zone_entry(z,
-                                   b[k] * GUARDRAIL_ZONE_WAYS
-                                   + (uint32_t) __builtin_ctz(matches)), 1);
+        for (i = 0; i < 2; i++) {
+            e = guardrail_zone_entry(z, guardrail_key_nth(z, &p, i, 0));
+
+            __builtin_prefetch(e);
+            __builtin_prefetch(guardrail_zone_tags(z, p.bucket[i]));
+        }
+
+        i = guardrail_key_lookup(z, &p, key->hash);
+
+        if (i == GUARDRAIL_ZONE_NONE) {
             return;
         }
+
+        /* others may change it meanwhile: a guess, and find looks again */
+
+        key->entry = i;
+        key->generation = guardrail_zone_entry(z, i)->generation;
+    }
+
+    e = guardrail_zone_entry(z, key->entry);
+
+    for (i = 0; i < z->lines; i++) {
+        __builtin_prefetch((const uint8_t *) e + i * GUARDRAIL_ZONE_LINE, 1);
     }
 }
 
@@ -124,15 +191,13 @@ guardrail_key_find_locked(guardrail_zone_t *z, guardrail_key_t *key,
 {
     uint32_t            i, second;
     guardrail_entry_t  *e;
-
-    second = (uint32_t) (now / 1000);
+    guardrail_place_t   p;
 
     if (key->entry != GUARDRAIL_ZONE_NONE) {
         e = guardrail_zone_entry(z, key->entry);
 
         if (key->overflow || (e->generation == key->generation
-                              && e->hash[0] == key->hash[0]
-                              && e->hash[1] == key->hash[1]))
+                              && guardrail_key_is(e, key->hash)))
         {
             return e;
         }
@@ -140,13 +205,16 @@ guardrail_key_find_locked(guardrail_zone_t *z, guardrail_key_t *key,
 
     key->overflow = 0;
 
-    i = guardrail_key_lookup(z, key->hash);
+    guardrail_key_place(z, key->hash, &p);
+
+    i = guardrail_key_lookup(z, &p, key->hash);
 
     if (i == GUARDRAIL_ZONE_NONE) {
-        i = guardrail_key_room(z, key->hash, second);
+        second = (uint32_t) (now / 1000);
+        i = guardrail_key_room(z, &p, second);
 
         if (i != GUARDRAIL_ZONE_NONE) {
-            guardrail_key_insert(z, key, i, second);
+            guardrail_key_insert(z, key, i, p.tag, second);
 
         } else {
             z->head->stats.overflows++;
@@ -155,7 +223,7 @@ guardrail_key_find_locked(guardrail_zone_t *z, guardrail_key_t *key,
                 return NULL;
             }
 
-            i = z->n_entries;
+            i = z->shared;
             key->overflow = 1;
         }
     }
@@ -173,35 +241,45 @@ guardrail_entry_t *
 guardrail_key_peek_locked(const guardrail_zone_t *z,
     const guardrail_key_t *key)
 {
-    uint32_t  i;
+    uint32_t           i;
+    guardrail_place_t  p;
 
-    i = guardrail_key_lookup(z, key->hash);
+    guardrail_key_place(z, key->hash, &p);
+
+    i = guardrail_key_lookup(z, &p, key->hash);
 
     return (i == GUARDRAIL_ZONE_NONE) ? NULL : guardrail_zone_entry(z, i);
 }
 
 
 static uint32_t
-guardrail_key_lookup(const guardrail_zone_t *z, const uint64_t hash[2])
+guardrail_key_lookup(const guardrail_zone_t *z, const guardrail_place_t *p,
+    const uint64_t hash[2])
 {
-    uint32_t            b[2], k, n, tag, matches;
-    guardrail_entry_t  *e;
+    uint32_t  k, i;
+    uint64_t  matches;
 
-    guardrail_key_buckets(z, hash, b);
-    tag = guardrail_key_tag(hash);
+    /* at home no tag is waited for */
+
+    for (k = 0; k < 2; k++) {
+        i = guardrail_key_nth(z, p, k, 0);
+
+        if (guardrail_key_is(guardrail_zone_entry(z, i), hash)) {
+            return i;
+        }
+    }
 
     for (k = 0; k < 2; k++) {
 
-        for (matches = guardrail_key_matches(z->buckets[b[k]], tag);
+        for (matches = guardrail_key_matches(z, p->bucket[k], p->tag);
              matches;
              matches &= matches - 1)
         {
-            n = b[k] * GUARDRAIL_ZONE_WAYS
-                + (uint32_t) __builtin_ctz(matches);
-            e = guardrail_zone_entry(z, n);
+            i = guardrail_zone_place(z, p->bucket[k],
+                                     (uint32_t) __builtin_ctzll(matches));
 
-            if (e->hash[0] == hash[0] && e->hash[1] == hash[1]) {
-                return n;
+            if (guardrail_key_is(guardrail_zone_entry(z, i), hash)) {
+                return i;
             }
         }
     }
@@ -210,62 +288,88 @@ guardrail_key_lookup(const guardrail_zone_t *z, const uint64_t hash[2])
 }
 
 
+/* at home, or anywhere in the emptier bucket, or where another key stands */
+
+static uint32_t
+guardrail_key_room(const guardrail_zone_t *z, const guardrail_place_t *p,
+    uint32_t second)
+{
+    uint32_t  k;
+    uint64_t  free[2], one, other;
+
+    for (k = 0; k < 2; k++) {
+        free[k] = guardrail_key_matches(z, p->bucket[k], 0);
+
+        if (free[k] >> p->way & 1) {
+            return guardrail_key_nth(z, p, k, 0);
+        }
+    }
+
+    /* taken away in pairs: what is left is of the emptier bucket */
+
+    one = free[0];
+    other = free[1];
+
+    while (one && other) {
+        one &= one - 1;
+        other &= other - 1;
+    }
+
+    k = (other != 0);
+
+    if (free[k]) {
+        return guardrail_zone_place(z, p->bucket[k],
+                                    (uint32_t) __builtin_ctzll(free[k]));
+    }
+
+    return guardrail_key_oldest(z, p, second);
+}
+
+
 /*
- * Free room in the emptier bucket, or that of the key that was not used for
- * the longest time, of those that may go.
+ * Of the key that was not used for the longest time, of those that may go:
+ * of a part of both buckets, and of the next part if none there may.
  */
 
 static uint32_t
-guardrail_key_room(const guardrail_zone_t *z, const uint64_t hash[2],
+guardrail_key_oldest(const guardrail_zone_t *z, const guardrail_place_t *p,
     uint32_t second)
 {
-    uint32_t            b[2], free[2], first[2], i, k, n, best, oldest;
+    uint32_t            i, k, n, from, last, best, oldest;
     guardrail_entry_t  *e;
-
-    guardrail_key_buckets(z, hash, b);
-
-    for (k = 0; k < 2; k++) {
-        free[k] = 0;
-        first[k] = 0;
-
-        for (i = GUARDRAIL_ZONE_WAYS; i; i--) {
-            if (z->buckets[b[k]][i - 1] == 0) {
-                free[k]++;
-                first[k] = i - 1;
-            }
-        }
-    }
-
-    k = (free[1] > free[0]);
-
-    if (free[k]) {
-        return b[k] * GUARDRAIL_ZONE_WAYS + first[k];
-    }
-
-    /* none of these lines waits for another */
-
-    for (k = 0; k < 2; k++) {
-        for (i = 0; i < GUARDRAIL_ZONE_WAYS; i++) {
-            __builtin_prefetch(guardrail_zone_entry(z,
-                                          b[k] * GUARDRAIL_ZONE_WAYS + i));
-        }
-    }
 
     best = GUARDRAIL_ZONE_NONE;
     oldest = 0;
 
-    for (k = 0; k < 2; k++) {
-        for (i = 0; i < GUARDRAIL_ZONE_WAYS; i++) {
-            n = b[k] * GUARDRAIL_ZONE_WAYS + i;
-            e = guardrail_zone_entry(z, n);
+    for (from = 0; from < z->ways && best == GUARDRAIL_ZONE_NONE; from = last)
+    {
+        last = from + GUARDRAIL_KEY_TRIES;
+        last = (last < z->ways) ? last : z->ways;
 
-            if (e->level || e->keep_until > second) {
-                continue;
+        /* none of these lines waits for another */
+
+        for (i = from; i < last; i++) {
+            for (k = 0; k < 2; k++) {
+                n = guardrail_key_nth(z, p, k, i);
+                __builtin_prefetch(guardrail_zone_entry(z, n));
             }
+        }
 
-            if (best == GUARDRAIL_ZONE_NONE || e->last_use < oldest) {
-                best = n;
-                oldest = e->last_use;
+        for (i = from; i < last; i++) {
+            for (k = 0; k < 2; k++) {
+                n = guardrail_key_nth(z, p, k, i);
+                e = guardrail_zone_entry(z, n);
+
+                if (e->level || e->keep_until > second) {
+                    continue;
+                }
+
+                /* of two that are as old it is the one at home */
+
+                if (best == GUARDRAIL_ZONE_NONE || e->last_use < oldest) {
+                    best = n;
+                    oldest = e->last_use;
+                }
             }
         }
     }
@@ -276,18 +380,19 @@ guardrail_key_room(const guardrail_zone_t *z, const uint64_t hash[2],
 
 static void
 guardrail_key_insert(guardrail_zone_t *z, guardrail_key_t *key, uint32_t i,
-    uint32_t second)
+    uint16_t tag, uint32_t second)
 {
-    uint32_t           *tag, generation;
+    uint16_t           *to;
+    uint32_t            generation;
     guardrail_entry_t  *e;
 
-    tag = &z->buckets[i / GUARDRAIL_ZONE_WAYS][i % GUARDRAIL_ZONE_WAYS];
+    to = guardrail_zone_tag(z, i);
     e = guardrail_zone_entry(z, i);
 
-    guardrail_zone_touch(z, tag, sizeof(uint32_t));
+    guardrail_zone_touch(z, to, sizeof(uint16_t));
     guardrail_zone_touch(z, e, z->entry_size);
 
-    if (*tag == 0) {
+    if (*to == 0) {
         guardrail_zone_touch(z, &z->head->entries, sizeof(uint32_t));
         z->head->entries++;
 
@@ -299,10 +404,10 @@ guardrail_key_insert(guardrail_zone_t *z, guardrail_key_t *key, uint32_t i,
 
     memset(e, 0, z->entry_size);
 
-    *tag = guardrail_key_tag(key->hash);
+    *to = tag;
 
     e->hash[0] = key->hash[0];
     e->hash[1] = key->hash[1];
-    e->generation = generation;
+    e->generation = generation ? generation : 1;
     e->last_use = second;
 }

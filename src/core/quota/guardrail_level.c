@@ -47,8 +47,7 @@ guardrail_level_get(guardrail_zone_t *z, guardrail_entry_t *e)
 
     memset(l, 0, sizeof(guardrail_level_t));
 
-    l->entry = (uint32_t) ((size_t) ((uint8_t *) e - z->entries)
-                           / z->entry_size);
+    l->entry = guardrail_zone_index(z, e);
     e->level = i;
 
     return l;

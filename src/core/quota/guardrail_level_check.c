@@ -8,6 +8,7 @@
 
 
 #include "quota/guardrail_level_private.h"
+#include "quota/guardrail_rate.h"
 
 
 typedef struct {
@@ -32,6 +33,8 @@ static unsigned guardrail_level_check_gauges(const guardrail_zone_t *z,
     guardrail_level_counts_t *n);
 static unsigned guardrail_level_check_entries(const guardrail_zone_t *z,
     guardrail_level_counts_t *n);
+static unsigned guardrail_level_check_key(const guardrail_zone_t *z,
+    const guardrail_entry_t *e);
 static unsigned guardrail_level_check_units(const guardrail_zone_t *z,
     uint32_t level);
 static void guardrail_level_sum(const guardrail_zone_t *z, uint32_t level,
@@ -131,19 +134,25 @@ static unsigned
 guardrail_level_check_entries(const guardrail_zone_t *z,
     guardrail_level_counts_t *n)
 {
-    uint32_t                  i, keys, records;
+    uint32_t                  i, k, keys, records;
     const guardrail_entry_t  *e;
 
     keys = 0;
     records = 0;
 
-    for (i = 0; i <= z->n_entries; i++) {
+    for (k = 0; k <= z->n_entries; k++) {
+        i = guardrail_zone_nth(z, k);
         e = guardrail_zone_entry(z, i);
 
-        if (i < z->n_entries
-            && z->buckets[i / GUARDRAIL_ZONE_WAYS][i % GUARDRAIL_ZONE_WAYS])
-        {
+        if (k < z->n_entries && *guardrail_zone_tag(z, i)) {
             keys++;
+
+            if (!guardrail_level_check_key(z, e)) {
+                return 0;
+            }
+
+        } else if (e->generation) {
+            return 0;
         }
 
         if (e->level == 0) {
@@ -164,6 +173,21 @@ guardrail_level_check_entries(const guardrail_zone_t *z,
 
     return records == n->leases + n->holds + n->waiters
            && keys == z->head->entries;
+}
+
+
+/* is it found where it stands? */
+
+static unsigned
+guardrail_level_check_key(const guardrail_zone_t *z,
+    const guardrail_entry_t *e)
+{
+    guardrail_key_t  key;
+
+    key.hash[0] = e->hash[0];
+    key.hash[1] = e->hash[1];
+
+    return guardrail_key_peek_locked(z, &key) == e;
 }
 
 
@@ -345,7 +369,7 @@ guardrail_level_check_holds(const guardrail_zone_t *z,
     }
 
     for (i = 0; i <= z->n_entries; i++) {
-        k = guardrail_zone_entry(z, i)->level;
+        k = guardrail_zone_entry(z, guardrail_zone_nth(z, i))->level;
 
         if (k == 0) {
             continue;

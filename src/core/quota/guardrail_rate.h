@@ -19,7 +19,7 @@
 
 /*
  * A key, as a request remembers it.  hash is given; the rest is a hint that
- * guardrail_key_find_locked() keeps.
+ * guardrail_key_prefetch() and guardrail_key_find_locked() keep.
  */
 
 typedef struct {
@@ -59,10 +59,12 @@ typedef enum {
 } guardrail_rate_rc_e;
 
 
-/* before the lock is taken: waits for what find will look at, outside of it */
+/*
+ * Before the lock is taken: waits for what find will look at, outside of it.
+ * Where the entry was found is a guess, since others may change it meanwhile.
+ */
 
-void guardrail_key_prefetch(const guardrail_zone_t *z,
-    const guardrail_key_t *key);
+void guardrail_key_prefetch(const guardrail_zone_t *z, guardrail_key_t *key);
 
 /*
  * The entry of a key, made if there is none: in free room, or in that of a

@@ -123,13 +123,20 @@ guardrail_zone_layout(guardrail_zone_t *z, void *base, size_t size,
             + z->n_leases * sizeof(guardrail_lease_t)
             + z->n_waiters * sizeof(guardrail_waiter_t);
 
+    bucket = GUARDRAIL_ZONE_BUCKET * GUARDRAIL_ZONE_LINE;
+    fixed = (fixed + bucket - 1) & ~(bucket - 1);
+
+    z->lines = (uint32_t) (z->entry_size / GUARDRAIL_ZONE_LINE);
+    z->ways = (uint32_t) (bucket / (z->entry_size + sizeof(uint16_t)));
+    z->first = GUARDRAIL_ZONE_BUCKET - z->ways * z->lines;
+
     /* the shared entry stands behind the others */
 
-    bucket = GUARDRAIL_ZONE_LINE + GUARDRAIL_ZONE_WAYS * z->entry_size;
     n = (size - fixed - z->entry_size) / bucket;
 
     z->n_buckets = (uint32_t) n;
-    z->n_entries = z->n_buckets * GUARDRAIL_ZONE_WAYS;
+    z->n_entries = z->n_buckets * z->ways;
+    z->shared = z->n_buckets * GUARDRAIL_ZONE_BUCKET;
 
     p = base;
     z->head = base;
@@ -157,12 +164,8 @@ guardrail_zone_layout(guardrail_zone_t *z, void *base, size_t size,
     p += z->n_leases * sizeof(guardrail_lease_t);
 
     z->waiters = (guardrail_waiter_t *) (void *) p;
-    p += z->n_waiters * sizeof(guardrail_waiter_t);
 
-    z->buckets = (void *) p;
-    p += n * GUARDRAIL_ZONE_LINE;
-
-    z->entries = p;
+    z->buckets = (uint8_t *) base + fixed;
 
     return 1;
 }

@@ -32,21 +32,27 @@
 
 /* of the layout: all that two programs must agree on to share a zone */
 
-#define GUARDRAIL_ZONE_VERSION    2
+#define GUARDRAIL_ZONE_VERSION    3
 
 #define GUARDRAIL_ZONE_LINE       64        /* bytes */
 #define GUARDRAIL_ZONE_UNDO       16        /* lines, most in one change */
-#define GUARDRAIL_ZONE_WAYS       16        /* tags in a bucket */
 #define GUARDRAIL_ZONE_MAX_RATES  8
 #define GUARDRAIL_ZONE_MIN_SIZE   (256 * 1024)
 
-/* lines have numbers of 32 bits, and entries too */
+/* a page of most machines: all that is in it is found by one entry of a TLB */
+
+#define GUARDRAIL_ZONE_BUCKET     64        /* lines */
+
+/* lines have numbers of 32 bits */
 
 #define GUARDRAIL_ZONE_MAX_SIZE   ((uint64_t) 256 * 1024 * 1024 * 1024)
 
 #define GUARDRAIL_ZONE_WHEEL      64        /* seconds in a turn */
 
-/* no entry, level, lease, ..: indices count from 0 */
+/*
+ * No entry, level, lease, ..: indices count from 0.  That of an entry is the
+ * number of its first line, from the first bucket on.
+ */
 
 #define GUARDRAIL_ZONE_NONE       UINT32_MAX
 
@@ -85,7 +91,12 @@ typedef struct {
 
 
 /*
- * The key of a tenant and its rates, one or more lines:
+ * A bucket is a page:
+ *
+ *     uint16_t   tag, for each way
+ *     entries, at the end of the page
+ *
+ * An entry is the key of a tenant and its rates, one or more lines:
  *
  *     guardrail_entry_t
  *     uint32_t   number of the window, for each pair
@@ -96,7 +107,8 @@ typedef struct {
     uint64_t  hash[2];
     uint32_t  keep_until;               /* s: not evicted before */
     uint32_t  last_use;                 /* s */
-    uint32_t  generation;               /* counts the keys that stood here */
+    uint32_t  generation;               /* counts the keys that stood here, */
+                                        /* 0: none */
     uint32_t  level;                    /* index + 1, or 0 */
 } guardrail_entry_t;
 
@@ -269,18 +281,21 @@ typedef struct {
     uint64_t               *weights;    /* of its rows; not undone */
     uint32_t               *heavy_entries;      /* index + 1; 0: free */
     struct guardrail_heavy_row_s  *heavy_rows;
-    uint32_t              (*buckets)[GUARDRAIL_ZONE_WAYS];
-    uint8_t                *entries;
     guardrail_slot_t       *slots;
     guardrail_level_t      *levels;
     guardrail_lease_t      *leases;
     guardrail_waiter_t     *waiters;
+    uint8_t                *buckets;    /* at whole pages from head */
 
     size_t                  entry_size; /* bytes, whole lines */
     size_t                  windows;    /* their offset in an entry */
     uint32_t                rates;
+    uint32_t                lines;      /* of an entry */
+    uint32_t                ways;       /* entries in a bucket, <= 64 */
+    uint32_t                first;      /* line of the first one in there */
     uint32_t                n_buckets;
     uint32_t                n_entries;  /* and one more, the shared one */
+    uint32_t                shared;     /* its index */
     uint32_t                n_heavy;
     uint32_t                n_slots;
     uint32_t                n_levels;
@@ -290,7 +305,8 @@ typedef struct {
 
 
 /*
- * Where everything is in size bytes at base, which is aligned to a line.
+ * Where everything is in size bytes at base, which is aligned to a line, and
+ * to a page if it shall be fast.
  * The layout follows from size and rates alone.  Nothing is read or written.
  * Returns 0 if size is too small or too large, or rates out of range.
  */
@@ -318,7 +334,57 @@ unsigned guardrail_zone_repair_locked(guardrail_zone_t *z);
 static inline guardrail_entry_t *
 guardrail_zone_entry(const guardrail_zone_t *z, uint32_t i)
 {
-    return (guardrail_entry_t *) (void *) (z->entries + i * z->entry_size);
+    return (guardrail_entry_t *) (void *) (z->buckets
+                                           + (size_t) i * GUARDRAIL_ZONE_LINE);
+}
+
+
+static inline uint32_t
+guardrail_zone_index(const guardrail_zone_t *z, const guardrail_entry_t *e)
+{
+    return (uint32_t) ((size_t) ((const uint8_t *) e - z->buckets)
+                       / GUARDRAIL_ZONE_LINE);
+}
+
+
+/* the index of an entry by its bucket, and its number in there: its way */
+
+static inline uint32_t
+guardrail_zone_place(const guardrail_zone_t *z, uint32_t bucket, uint32_t way)
+{
+    return bucket * GUARDRAIL_ZONE_BUCKET + z->first + way * z->lines;
+}
+
+
+/* of all entries, from 0 to n_entries, which is the shared one */
+
+static inline uint32_t
+guardrail_zone_nth(const guardrail_zone_t *z, uint32_t n)
+{
+    return (n < z->n_entries) ? guardrail_zone_place(z, n / z->ways,
+                                                     n % z->ways)
+                              : z->shared;
+}
+
+
+/* one for each way, 0: it is free */
+
+static inline uint16_t *
+guardrail_zone_tags(const guardrail_zone_t *z, uint32_t bucket)
+{
+    return (uint16_t *) (void *) (z->buckets
+                                  + (size_t) bucket * GUARDRAIL_ZONE_BUCKET
+                                    * GUARDRAIL_ZONE_LINE);
+}
+
+
+/* that of an entry: the shared one has none */
+
+static inline uint16_t *
+guardrail_zone_tag(const guardrail_zone_t *z, uint32_t i)
+{
+    return guardrail_zone_tags(z, i / GUARDRAIL_ZONE_BUCKET)
+           + (i % GUARDRAIL_ZONE_BUCKET - z->first) / z->lines;
 }
 
 

@@ -67,7 +67,8 @@ guardrail_histogram_index(uint64_t value)
 
 uint64_t guardrail_histogram_bound(unsigned index);
 
-void guardrail_histogram_add(guardrail_histogram_t *h, uint64_t value);
+GUARDRAIL_HOT void guardrail_histogram_add(guardrail_histogram_t *h,
+    uint64_t value);
 
 /* adds what is in from; nobody else has h */
 

@@ -18,11 +18,13 @@ use Guardrail::Http1;
 use Guardrail::Http2;
 use Guardrail::Http3;
 use Guardrail::Peer;
-use Guardrail::Util qw(read_file root scale wait_until write_file);
+use Guardrail::Util qw(read_file root sanitized scale wait_until
+                       write_file);
 
 our @framings = qw(cl chunked h2 h2-cl);
 our @EXPORT = (@Guardrail::Data::EXPORT, @Test::More::EXPORT,
-               qw(each_framing read_file root scale wait_until write_file));
+               qw(each_framing read_file root sanitized scale wait_until
+                  write_file));
 
 my @running;
 

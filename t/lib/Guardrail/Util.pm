@@ -16,7 +16,7 @@ use File::Spec;
 use IO::Socket::INET;
 use Time::HiRes qw(sleep time);
 
-our @EXPORT_OK = qw(listen_port root read_file scale wait_until
+our @EXPORT_OK = qw(listen_port root read_file sanitized scale wait_until
                     write_file);
 
 my @locks;
@@ -33,6 +33,13 @@ sub root {
 
 sub scale {
     return $ENV{TEST_VALGRIND} ? 20 : $ENV{TEST_PRELOAD} ? 4 : 2;
+}
+
+
+# true under AddressSanitizer, which keeps for a while what was freed
+
+sub sanitized {
+    return defined $ENV{ASAN_OPTIONS} || defined $ENV{TEST_PRELOAD};
 }
 
 
