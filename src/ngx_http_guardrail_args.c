@@ -22,7 +22,7 @@ typedef struct {
 typedef struct {
     ngx_str_t    from;
     ngx_str_t    to;
-    ngx_msec_t   max;
+    uint64_t     max;                  /* milliseconds */
 } ngx_http_guardrail_window_t;
 
 
@@ -77,7 +77,7 @@ ngx_http_guardrail_set_max_arg(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     arg->name = value[1];
-    arg->max = (uint64_t) n;
+    arg->max = n ? (uint64_t) n : GUARDRAIL_NO_LIMIT;
     arg->required = (cf->args->nelts == 4);
 
     return NGX_CONF_OK;
@@ -134,7 +134,7 @@ ngx_http_guardrail_set_max_window(ngx_conf_t *cf, ngx_command_t *cmd,
 
     w->from = value[1];
     w->to = value[2];
-    w->max = (ngx_msec_t) n;
+    w->max = n ? (uint64_t) n : GUARDRAIL_NO_LIMIT;
 
     return NGX_CONF_OK;
 }

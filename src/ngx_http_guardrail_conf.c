@@ -13,6 +13,8 @@
 
 static ngx_int_t ngx_http_guardrail_check_decode(ngx_conf_t *cf,
     ngx_http_guardrail_loc_conf_t *conf);
+static ngx_uint_t ngx_http_guardrail_estimates(
+    ngx_http_guardrail_loc_conf_t *conf);
 static void ngx_http_guardrail_warn(ngx_conf_t *cf,
     ngx_http_guardrail_loc_conf_t *conf);
 
@@ -406,6 +408,37 @@ ngx_http_guardrail_create_loc_conf(ngx_conf_t *cf)
 }
 
 
+/* a memory limit or quota goes by CPython's model, which bounds the depth */
+
+static ngx_uint_t
+ngx_http_guardrail_estimates(ngx_http_guardrail_loc_conf_t *conf)
+{
+    ngx_uint_t                   i;
+    ngx_http_guardrail_quota_t  *quota;
+
+    if (conf->memory_factor) {
+        return 0;
+    }
+
+    if (conf->max_memory.cv || conf->max_memory.n != GUARDRAIL_NO_LIMIT) {
+        return 1;
+    }
+
+    quota = conf->quotas ? conf->quotas->elts : NULL;
+
+    for (i = 0; quota && i < conf->quotas->nelts; i++) {
+
+        if (quota[i].limit.unit == GUARDRAIL_UNIT_MEMORY
+            && (quota[i].cv || quota[i].limit.value != GUARDRAIL_NO_LIMIT))
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
 /* what works, and does not do what it seems to; each is said once */
 
 static void
@@ -444,6 +477,20 @@ ngx_http_guardrail_warn(ngx_conf_t *cf, ngx_http_guardrail_loc_conf_t *conf)
                            "\"guardrail_max_decoded\" is off: a coded body "
                            "may expand without an end, set a limit or "
                            "\"guardrail_encodings none\"");
+    }
+
+    if (conf->json && conf->json->depth != GUARDRAIL_NO_LIMIT
+        && conf->json->depth > GUARDRAIL_JSON_MAX_COUNTED
+        && conf->json->keys == GUARDRAIL_NO_LIMIT
+        && conf->json->items == GUARDRAIL_NO_LIMIT
+        && !gmcf->depth_warned && ngx_http_guardrail_estimates(conf))
+    {
+        gmcf->depth_warned = 1;
+
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                           "\"depth\" of \"guardrail_json\" is at most %d "
+                           "where memory is limited",
+                           GUARDRAIL_JSON_MAX_COUNTED);
     }
 
     if (conf->quotas == NULL || conf->max_memory.cv) {

@@ -10,14 +10,15 @@
 #include "ngx_http_guardrail_module.h"
 
 
+static GUARDRAIL_HOT ngx_int_t ngx_http_guardrail_preaccess_body(
+    ngx_http_request_t *r, ngx_http_guardrail_loc_conf_t *glcf);
 static GUARDRAIL_APART ngx_int_t ngx_http_guardrail_enter_args(
     ngx_http_request_t *r, ngx_http_guardrail_loc_conf_t *glcf,
     ngx_uint_t mode);
+static GUARDRAIL_APART ngx_int_t ngx_http_guardrail_late_args(
+    ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx);
 static GUARDRAIL_APART void ngx_http_guardrail_leave_partial(
     ngx_http_request_t *r);
-static GUARDRAIL_APART ngx_int_t ngx_http_guardrail_enter_by_variable(
-    ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
-    ngx_http_guardrail_loc_conf_t *glcf);
 static GUARDRAIL_HOT ngx_int_t ngx_http_guardrail_enter(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx, ngx_http_guardrail_loc_conf_t *glcf);
 static GUARDRAIL_HOT ngx_int_t ngx_http_guardrail_judge(ngx_http_request_t *r,
@@ -48,7 +49,6 @@ ngx_int_t
 ngx_http_guardrail_preaccess_handler(ngx_http_request_t *r)
 {
     ngx_int_t                       rc;
-    ngx_http_guardrail_ctx_t       *ctx;
     ngx_http_guardrail_loc_conf_t  *glcf;
 
     glcf = ngx_http_get_module_loc_conf(r, ngx_http_guardrail_module);
@@ -62,20 +62,32 @@ ngx_http_guardrail_preaccess_handler(ngx_http_request_t *r)
         return NGX_DECLINED;
     }
 
-    if (glcf->args || glcf->windows) {
-        rc = ngx_http_guardrail_enter_args(r, glcf, (ngx_uint_t) glcf->mode.n);
+    if (ngx_http_guardrail_has_body(r)
+        && r->request_body == NULL
+        && !r->discard_body)
+    {
+        rc = ngx_http_guardrail_preaccess_body(r, glcf);
 
         if (rc != NGX_DECLINED) {
             return rc;
         }
     }
 
-    if (!ngx_http_guardrail_has_body(r)
-        || r->request_body
-        || r->discard_body)
-    {
-        return NGX_DECLINED;
+    if (glcf->args || glcf->windows) {
+        return ngx_http_guardrail_enter_args(r, glcf,
+                                             (ngx_uint_t) glcf->mode.n);
     }
+
+    return NGX_DECLINED;
+}
+
+
+static ngx_int_t
+ngx_http_guardrail_preaccess_body(ngx_http_request_t *r,
+    ngx_http_guardrail_loc_conf_t *glcf)
+{
+    ngx_int_t                  rc;
+    ngx_http_guardrail_ctx_t  *ctx;
 
     ctx = ngx_http_guardrail_get_ctx(r);
     if (ctx == NULL) {
@@ -89,7 +101,15 @@ ngx_http_guardrail_preaccess_handler(ngx_http_request_t *r)
     ctx->conf = glcf;
 
     if (glcf->mode.n == NGX_HTTP_GUARDRAIL_DRY_RUN) {
-        return ngx_http_guardrail_plain_bound(r, ctx);
+        rc = ngx_http_guardrail_plain_bound(r, ctx);
+
+        /* PRECONTENT comes in time, unless an argument were told first */
+
+        if (rc != NGX_DECLINED || (!glcf->args && !glcf->windows)) {
+            return rc;
+        }
+
+        return ngx_http_guardrail_foresee_some(r, ctx, glcf);
     }
 
     if (!glcf->fixed || glcf->quotas) {
@@ -121,7 +141,7 @@ ngx_http_guardrail_foresee_some(ngx_http_request_t *r,
 {
     guardrail_body_limits_t  limits;
 
-    if (ngx_http_guardrail_eval_limits(r, glcf, NGX_HTTP_GUARDRAIL_ON, 1,
+    if (ngx_http_guardrail_eval_limits(r, glcf, (ngx_uint_t) glcf->mode.n, 1,
                                        &limits)
         != NGX_OK)
     {
@@ -136,10 +156,10 @@ ngx_http_guardrail_foresee_some(ngx_http_request_t *r,
                                       r->headers_in.content_length_n)
         != GUARDRAIL_OK)
     {
-        ctx->mode = NGX_HTTP_GUARDRAIL_ON;
+        ctx->mode = (ngx_uint_t) glcf->mode.n;
         ctx->entered = 1;
 
-        return ngx_http_guardrail_refuse(r, ctx);
+        return ngx_http_guardrail_excess(r, ctx);
     }
 
     return NGX_DECLINED;
@@ -172,6 +192,23 @@ ngx_http_guardrail_enter_args(ngx_http_request_t *r,
     }
 
     return ngx_http_guardrail_excess(r, ctx);
+}
+
+
+/* where the mode is a variable, and was not known in PREACCESS */
+
+static ngx_int_t
+ngx_http_guardrail_late_args(ngx_http_request_t *r,
+    ngx_http_guardrail_ctx_t *ctx)
+{
+    if (ctx->conf->mode.cv == NULL
+        || r != r->main
+        || (ctx->conf->args == NULL && ctx->conf->windows == NULL))
+    {
+        return NGX_DECLINED;
+    }
+
+    return ngx_http_guardrail_enter_args(r, ctx->conf, ctx->mode);
 }
 
 
@@ -258,22 +295,6 @@ ngx_http_guardrail_leave_partial(ngx_http_request_t *r)
 }
 
 
-static ngx_int_t
-ngx_http_guardrail_enter_by_variable(ngx_http_request_t *r,
-    ngx_http_guardrail_ctx_t *ctx, ngx_http_guardrail_loc_conf_t *glcf)
-{
-    if (ngx_http_guardrail_eval_mode(r, glcf, &ctx->mode) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    if (r == r->main && (glcf->args || glcf->windows)) {
-        return ngx_http_guardrail_enter_args(r, glcf, ctx->mode);
-    }
-
-    return NGX_DECLINED;
-}
-
-
 /* the request enters a location: once for each */
 
 static ngx_int_t
@@ -299,12 +320,8 @@ ngx_http_guardrail_enter(ngx_http_request_t *r, ngx_http_guardrail_ctx_t *ctx,
     if (glcf->mode.cv == NULL) {
         ctx->mode = (ngx_uint_t) glcf->mode.n;
 
-    } else {
-        rc = ngx_http_guardrail_enter_by_variable(r, ctx, glcf);
-
-        if (rc != NGX_DECLINED) {
-            return rc;
-        }
+    } else if (ngx_http_guardrail_eval_mode(r, glcf, &ctx->mode) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     if (ctx->partial) {
@@ -360,11 +377,19 @@ static ngx_int_t
 ngx_http_guardrail_enter_without_body(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx)
 {
+    ngx_int_t  rc;
+
     if (r != r->main || ctx->mode == NGX_HTTP_GUARDRAIL_OFF) {
         return NGX_DECLINED;
     }
 
     ctx->complete = 1;
+
+    rc = ngx_http_guardrail_late_args(r, ctx);
+
+    if (rc != NGX_DECLINED) {
+        return rc;
+    }
 
     if (ngx_http_guardrail_unlabel(r, ctx) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -411,6 +436,7 @@ ngx_http_guardrail_judge_anew(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx, ngx_uint_t late, off_t length)
 {
     off_t                         wire;
+    ngx_int_t                     rc;
     ngx_uint_t                    decode;
     guardrail_body_limits_t       limits;
     ngx_http_guardrail_decode_t  *d;
@@ -438,6 +464,12 @@ ngx_http_guardrail_judge_anew(ngx_http_request_t *r,
                  != NGX_OK))
     {
         return ngx_http_guardrail_excess(r, ctx);
+    }
+
+    rc = ngx_http_guardrail_late_args(r, ctx);
+
+    if (rc != NGX_DECLINED) {
+        return rc;
     }
 
     limits.coding = ctx->head.coding;

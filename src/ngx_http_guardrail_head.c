@@ -7,7 +7,7 @@
 #include "ngx_http_guardrail_module.h"
 
 
-/* of a type that is longer nothing is compared */
+/* a type that is longer is none that guardrail_types could name */
 
 #define NGX_HTTP_GUARDRAIL_MAX_TYPE  128
 
@@ -18,6 +18,7 @@ static GUARDRAIL_HOT void ngx_http_guardrail_parse_type(
     ngx_http_guardrail_head_t *head, ngx_str_t *value);
 static GUARDRAIL_APART void ngx_http_guardrail_parse_any_type(
     ngx_http_guardrail_head_t *head, ngx_str_t *value);
+static ngx_uint_t ngx_http_guardrail_is_blank(u_char ch);
 static GUARDRAIL_APART void ngx_http_guardrail_parse_parameters(
     ngx_http_guardrail_head_t *head, u_char *next, u_char *last);
 static ngx_uint_t ngx_http_guardrail_known_charset(u_char *p, u_char *end);
@@ -219,7 +220,8 @@ static void
 ngx_http_guardrail_parse_any_type(ngx_http_guardrail_head_t *head,
     ngx_str_t *value)
 {
-    u_char  *p, *end, *next, *last;
+    u_char     *p, *end, *next, *last;
+    ngx_str_t   type;
 
     last = value->data + value->len;
 
@@ -233,13 +235,35 @@ ngx_http_guardrail_parse_any_type(ngx_http_guardrail_head_t *head,
         if (end - p <= NGX_HTTP_GUARDRAIL_MAX_TYPE) {
             head->type.data = p;
             head->type.len = (size_t) (end - p);
-            head->format = ngx_http_guardrail_type_format(&head->type);
         }
+
+        /* a backend may strip more, and does not stop at a length */
+
+        while (p < end && ngx_http_guardrail_is_blank(end[-1])) {
+            end--;
+        }
+
+        while (p < end && ngx_http_guardrail_is_blank(*p)) {
+            p++;
+        }
+
+        type.data = p;
+        type.len = (size_t) (end - p);
+        head->format = ngx_http_guardrail_type_format(&type);
     }
 
     if (next < last) {
         ngx_http_guardrail_parse_parameters(head, next, last);
     }
+}
+
+
+/* what Python's strip() takes away: nginx lets all of it pass */
+
+static ngx_uint_t
+ngx_http_guardrail_is_blank(u_char ch)
+{
+    return ch <= ' ' || ch == 0x85 || ch == 0xa0;
 }
 
 
@@ -261,9 +285,7 @@ ngx_http_guardrail_parse_parameters(ngx_http_guardrail_head_t *head,
 
         end = next;
 
-        /* what Python's strip() takes away: nginx lets all of it pass */
-
-        while (p < end && (*p <= ' ' || *p == 0x85 || *p == 0xa0)) {
+        while (p < end && ngx_http_guardrail_is_blank(*p)) {
             p++;
         }
 

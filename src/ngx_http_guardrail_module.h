@@ -96,6 +96,7 @@ struct ngx_http_guardrail_main_conf_s {
     ngx_uint_t                        defined;          /* zones, so far */
     ngx_uint_t                        ratio_warned;
     ngx_uint_t                        decoded_warned;
+    ngx_uint_t                        depth_warned;
     u_char                            secret[GUARDRAIL_SIPHASH_KEY];
     ngx_http_guardrail_secret_e       secret_from;
 

@@ -49,6 +49,14 @@ warned("$memory guardrail_max_memory 100m;", undef, 'a quarter');
 warned('guardrail_quota z memory 400m;', undef, 'without a queue');
 warned('guardrail_json keys=5 depth=2000;', 'depth.*guardrail_json.*1024',
        'a depth that is not reached');
+warned("guardrail_json depth=2000; guardrail_max_memory 1m; $places",
+       'depth.*guardrail_json.*1024', 'nor where memory is limited');
+warned('guardrail_json depth=2000; guardrail_quota z memory 1m;',
+       'depth.*guardrail_json.*1024', 'nor under a quota of memory');
+warned('guardrail_json depth=2000; guardrail_max_memory 1m; '
+       . 'guardrail_memory_model 2;', undef, 'by a factor it is');
+warned('guardrail_json depth=1024; guardrail_max_memory 1m;', undef,
+       'a depth that is reached');
 
 warned("guardrail_max_decoded off; $places", 'guardrail_max_decoded.*off',
        'decoding without an end');

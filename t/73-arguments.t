@@ -44,6 +44,13 @@ HTTP
         proxy_pass http://%%BACKEND%%;
     }
 
+    location /zero {
+        guardrail_max_arg limit 0;
+        guardrail_max_arg page 0 required;
+        guardrail_max_window from to 0;
+        proxy_pass http://%%BACKEND%%;
+    }
+
     location /dry {
         guardrail dry_run;
         proxy_pass http://%%BACKEND%%;
@@ -122,6 +129,17 @@ refused('/required?page_size=51', 'max_arg', 50, 51, 'required, too large');
 is($t->get('/required?page_size=50&limit=1000')->status, 200,
    'a location with arguments of its own has no others');
 is($t->get('/none?limit=1000&from=1&to=x')->status, 200, 'neither has this');
+
+is($t->get("/zero?page=0&$_")->status, 200, "0 is no limit: $_")
+    for 'limit=0', 'limit=1000000', 'limit=18446744073709551617',
+        'from=0001-01-01&to=9999-12-31';
+
+refused('/zero?limit=1', 'max_arg', undef, undef, 'no limit, and missing');
+refused('/zero?page=1&limit=x', 'max_arg', undef, undef,
+        'no limit, and no number');
+refused('/zero?page=1&from=2&to=1', 'max_window', undef, undef,
+        'no limit, and reversed');
+
 is($t->get('/off?limit=1000')->status, 200, 'the guard is off');
 is($t->get('/mode?mode=off&limit=1000')->status, 200, 'off by a variable');
 is($t->get('/mode?limit=1000')->status, 400, 'on by a variable');

@@ -36,6 +36,7 @@ HTTP
     }
 
     location /record {
+        guardrail_max_body off;
         guardrail_max_memory 1m;
         guardrail_memory_model cpython per=record;
         proxy_pass http://%%BACKEND%%;
@@ -131,6 +132,13 @@ each_framing {
     is($t->post('/record', $lines, framing => $f,
                 type => 'application/x-ndjson')->status, 200,
        'lines, one after the other');
+
+    $r = $t->post('/record', $lines x 20, framing => $f,
+                  type => 'application/x-ndjson');
+
+    is($r->status, 200, 'together more bytes than the limit');
+    cmp_ok((numbers($r))[2], '<', 3000, 'which is not what they cost');
+
     is($t->post('/record', $document, framing => $f,
                 type => 'application/x-ndjson')->status, 413,
        'one line that is too much');

@@ -79,6 +79,12 @@ HTTP
         proxy_pass http://%%BACKEND%%;
     }
 
+    location /records/limited {
+        guardrail_quota z records 1000/1d;
+        guardrail_max_records 1000;
+        proxy_pass http://%%BACKEND%%;
+    }
+
     location /records/none {
         guardrail_format none;
         guardrail_quota z records 1000/1d;
@@ -193,9 +199,9 @@ each_framing {
            200, 'coded');
 
         $key++;
-        is(post('/records', 'hello', $f, type => $_), 415, "$_: refused")
-            for 'text/plain', 'application/x-a',
-                'application/x-ndjson; charset=utf-16';
+        is(post('/records', 'hello', $f,
+                type => 'application/x-ndjson; charset=utf-16'), 415,
+           'a charset that hides records');
         is(post('/records', '{}', $f, type => 'text/plain'), 200,
            'text/plain that looks like JSON');
         $key++;
@@ -208,6 +214,11 @@ each_framing {
 
         is(post('/records/none', "1\n" x 2000, $f, type => 'application/json'),
            200, 'with format none nothing is counted');
+        is(post('/records', "<row/>\n" x 2000, $f, type => $_), 200,
+           ($_ // 'no type') . ', no JSON: has no records')
+            for 'text/xml', 'application/octet-stream', undef;
+        is(post('/records/limited', "<row/>\n" x 10, $f, type => 'text/xml'),
+           415, 'and is refused where they are limited');
     };
 };
 
@@ -276,10 +287,15 @@ subtest 'plans' => sub {
 
 subtest 'records under a plan' => sub {
     $key++;
-    is($t->post("/plan/records?t=$key&plan=free", 'hello')->status, 415,
-       'a type whose records cannot be counted');
-    is($t->post("/plan/records?t=$key&plan=none", 'hello')->status, 200,
-       'where the plan says off there is nothing to count');
+    for (['free', 415, 'a charset that hides records'],
+         ['none', 200, 'where the plan says off there is nothing to count'])
+    {
+        my ($plan, $status, $what) = @$_;
+
+        is($t->post("/plan/records?t=$key&plan=$plan", 'hello',
+                    type => 'text/plain; charset=utf-16')->status, $status,
+           $what);
+    }
 };
 
 

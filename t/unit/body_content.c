@@ -43,6 +43,8 @@ static void test_blank_sniffed(void);
 static void test_cuts(const char *what, size_t bodies, size_t pieces);
 static unsigned cut_body(const guardrail_body_limits_t *l, const bytes_t *in,
     rng_t *rng);
+static void test_one_by_one(void);
+static void test_quota_sniffed(void);
 static void test_bound(void);
 static uint64_t edge(rng_t *rng);
 static void test_meter(void);
@@ -272,7 +274,109 @@ cut_body(const guardrail_body_limits_t *l, const bytes_t *in, rng_t *rng)
 }
 
 
-/* the last n for which n * factor / 1000, rounded down, is within the limit */
+/*
+ * Records that are let go of one after the other: what matters is the most
+ * expensive one, however many there are, and whoever says what they are.
+ */
+
+static void
+test_one_by_one(void)
+{
+    size_t                   i, j;
+    bytes_t                  in = { NULL, 0, 0 };
+    cuts_t                   cuts;
+    verdict_t                v;
+    judge_run_t              run;
+    guardrail_body_limits_t  l;
+
+    static const struct {
+        guardrail_format_e   format;
+        unsigned             per_record;
+        uint64_t             factor;
+        guardrail_rc_e       rc;
+    } t[] = {
+        { GUARDRAIL_FORMAT_NDJSON, 1, 0, GUARDRAIL_OK },
+        { GUARDRAIL_FORMAT_SNIFF, 1, 0, GUARDRAIL_OK },
+        { GUARDRAIL_FORMAT_SNIFF_CSV, 1, 0, GUARDRAIL_OK },
+        { GUARDRAIL_FORMAT_JSON_SEQ, 1, 0, GUARDRAIL_OK },
+        { GUARDRAIL_FORMAT_NDJSON, 0, 0, GUARDRAIL_MAX_MEMORY },
+        { GUARDRAIL_FORMAT_JSON_SEQ, 0, 0, GUARDRAIL_MAX_MEMORY },
+        { GUARDRAIL_FORMAT_NDJSON, 1, 1000, GUARDRAIL_MAX_MEMORY },
+        { GUARDRAIL_FORMAT_JSON, 1, 0, GUARDRAIL_MAX_MEMORY },
+        { GUARDRAIL_FORMAT_CSV, 1, 0, GUARDRAIL_MAX_MEMORY },
+        { GUARDRAIL_FORMAT_NONE, 1, 0, GUARDRAIL_MAX_MEMORY }
+    };
+
+    for (i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+        in.len = 0;
+
+        for (j = 0; j < 3000; j++) {
+            bytes_text(&in, t[i].format == GUARDRAIL_FORMAT_JSON_SEQ
+                            ? "\x1e[1]" : "[1]\n");
+        }
+
+        for (j = 0; j < 3; j++) {
+            memset(&cuts, 0, sizeof(cuts_t));
+            memset(&run, 0, sizeof(judge_run_t));
+            judge_no_limits(&l, GUARDRAIL_CODING_IDENTITY);
+
+            l.format = t[i].format;
+            l.max_memory = 4000;
+            l.memory_factor = t[i].factor;
+            l.per_record = t[i].per_record;
+            cuts.each = j * 500;
+
+            judge_body(&l, in.p, in.len, &cuts, &v, &run);
+
+            if (!tap_ok(v.rc == t[i].rc && run.fault == NULL
+                        && (v.rc != GUARDRAIL_OK
+                            || (v.decoded == in.len && v.estimate < 2000)),
+                        "one record after the other, %zu", i))
+            {
+                tap_diag("%s at %" PRIu64 ", estimate %" PRIu64,
+                         guardrail_rc_info(v.rc)->name, v.decoded,
+                         v.estimate);
+            }
+        }
+    }
+
+    bytes_free(&in);
+}
+
+
+/* what no JSON begins with has no records, and a quota of them no say in it */
+
+static void
+test_quota_sniffed(void)
+{
+    size_t                   i;
+    cuts_t                   cuts;
+    verdict_t                v;
+    judge_run_t              run;
+    guardrail_body_limits_t  l;
+
+    memset(&cuts, 0, sizeof(cuts_t));
+
+    for (i = 0; i < 3; i++) {
+        memset(&run, 0, sizeof(judge_run_t));
+        judge_no_limits(&l, GUARDRAIL_CODING_IDENTITY);
+
+        l.format = GUARDRAIL_FORMAT_SNIFF;
+        l.records = 1;
+        l.max_records = (i == 1) ? 10 : NL;
+        l.max_record_size = (i == 2) ? 10 : NL;
+
+        judge_body(&l, (const uint8_t *) "\n <p>", 5, &cuts, &v, &run);
+
+        tap_ok(v.rc == (i ? GUARDRAIL_TYPE : GUARDRAIL_OK)
+               && v.records == 0 && run.fault == NULL,
+               "no JSON where records are %s",
+               i ? "limited" : "charged");
+    }
+}
+
+
+/* the last n for which n * factor / 1000, rounded up, is within the limit */
 
 static void
 test_bound(void)
@@ -304,7 +408,7 @@ test_bound(void)
         guardrail_body_init(&b, &l, scalar, NULL);
 
         most = l.max_memory == NL ? NL
-               : ((wide_t) l.max_memory * 1000 + 999) / l.memory_factor;
+               : (wide_t) l.max_memory * 1000 / l.memory_factor;
 
         if (most > NL) {
             most = NL;
@@ -312,7 +416,7 @@ test_bound(void)
 
         b.decoded = (i % 2) ? b.memory_bound : edge(&rng);
         estimate = guardrail_body_estimate(&b);
-        cost = (wide_t) b.decoded * l.memory_factor / 1000;
+        cost = ((wide_t) b.decoded * l.memory_factor + 999) / 1000;
 
         if (cost > NL) {
             cost = NL;
@@ -583,6 +687,8 @@ main(int argc, char **argv)
 
     test_known();
     test_blank_sniffed();
+    test_one_by_one();
+    test_quota_sniffed();
     test_bound();
     test_meter();
     test_cuts("small", SMALL, 12);

@@ -96,7 +96,7 @@ guardrail_body_init_any(guardrail_body_t *b, const guardrail_ndjson_ops_t *ops)
 
     guardrail_ndjson_init(&b->nd, ops, &nl);
 
-    b->memory_bound = guardrail_body_memory_bound(limits);
+    b->memory_bound = guardrail_body_memory_bound(limits, limits->format);
 
     if (b->codec == NULL && limits->coding != GUARDRAIL_CODING_IDENTITY) {
         b->error = "the content coding is not built in";

@@ -22,23 +22,28 @@ static void guardrail_body_json_limits(guardrail_json_limits_t *j,
 static guardrail_json_memory_mode_e guardrail_body_memory_mode(
     const guardrail_body_limits_t *limits);
 static uint64_t guardrail_body_part(uint64_t n, uint64_t factor);
+static unsigned guardrail_body_one_by_one(
+    const guardrail_body_limits_t *limits, guardrail_format_e format);
 static size_t guardrail_body_aligned(size_t size);
 
 
 /* CPython's model: JSON costs more than its bytes, all else as much */
 
 uint64_t
-guardrail_body_memory_bound(const guardrail_body_limits_t *limits)
+guardrail_body_memory_bound(const guardrail_body_limits_t *limits,
+    guardrail_format_e format)
 {
     uint64_t  factor, whole, rest, n, step;
 
-    if (limits->max_memory == GUARDRAIL_NO_LIMIT) {
+    if (limits->max_memory == GUARDRAIL_NO_LIMIT
+        || guardrail_body_one_by_one(limits, format))
+    {
         return GUARDRAIL_NO_LIMIT;
     }
 
     factor = limits->memory_factor ? limits->memory_factor : 1000;
 
-    /* the largest n for which n * factor / 1000, rounded down, is no more */
+    /* the largest n for which n * factor / 1000, rounded up, is no more */
 
     whole = limits->max_memory / factor;
     rest = limits->max_memory % factor;
@@ -62,7 +67,19 @@ guardrail_body_memory_bound(const guardrail_body_limits_t *limits)
 static uint64_t
 guardrail_body_part(uint64_t n, uint64_t factor)
 {
-    return n * (factor / 1000) + n * (factor % 1000) / 1000;
+    return n * (factor / 1000) + (n * (factor % 1000) + 999) / 1000;
+}
+
+
+/* records that are let go of, by CPython's model: their sum is no matter */
+
+static unsigned
+guardrail_body_one_by_one(const guardrail_body_limits_t *limits,
+    guardrail_format_e format)
+{
+    return limits->per_record && limits->memory_factor == 0
+           && (format == GUARDRAIL_FORMAT_NDJSON
+               || format == GUARDRAIL_FORMAT_JSON_SEQ);
 }
 
 
@@ -336,7 +353,9 @@ guardrail_body_estimate(const guardrail_body_t *b)
     {
         n = guardrail_json_estimate(b->json);
 
-        return (n > b->decoded) ? n : b->decoded;
+        return (n > b->decoded
+                || guardrail_body_one_by_one(&b->limits, b->format))
+               ? n : b->decoded;
     }
 
     return b->decoded;

@@ -18,10 +18,10 @@
 guardrail_rc_e guardrail_body_refuse(guardrail_body_t *b, guardrail_rc_e rc,
     uint64_t limit, uint64_t observed);
 
-/* decoded bytes that max_memory allows, whatever is in them */
+/* decoded bytes of a format that max_memory allows, whatever is in them */
 
 GUARDRAIL_HOT uint64_t guardrail_body_memory_bound(
-    const guardrail_body_limits_t *limits);
+    const guardrail_body_limits_t *limits, guardrail_format_e format);
 
 /* JSON, beside the lines of NDJSON or alone; CSV; *used as below */
 

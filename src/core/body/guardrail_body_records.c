@@ -126,6 +126,8 @@ guardrail_body_sniff(guardrail_body_t *b, const uint8_t *p, size_t len,
         rc = guardrail_body_sniff_byte(b, p[i], b->decoded + i);
 
         if (rc != GUARDRAIL_OK || b->format < GUARDRAIL_FORMAT_SNIFF) {
+            b->memory_bound = guardrail_body_memory_bound(&b->limits,
+                                                          b->format);
             break;
         }
     }
@@ -191,8 +193,7 @@ guardrail_body_sniff_other(guardrail_body_t *b)
         b->format = GUARDRAIL_FORMAT_CSV;
 
     } else if (b->limits.max_records == GUARDRAIL_NO_LIMIT
-               && b->limits.max_record_size == GUARDRAIL_NO_LIMIT
-               && !b->limits.records)
+               && b->limits.max_record_size == GUARDRAIL_NO_LIMIT)
     {
         b->format = GUARDRAIL_FORMAT_NONE;
 
