@@ -105,6 +105,14 @@ ok((wait_until {
     return $zone->{pid} != $worker;
 } 20), 'and its worker has the port');
 
+# until then the old one accepts, too
+
+ok((wait_until {
+    read_file("/proc/$worker/cmdline") =~ /shutting down/
+} 20), 'alone');
+
+$zone = zone($t, 'levels');
+
 is_deeply([@$zone{qw(check concurrency waiting)}], [1, 0, 0],
     'its levels are empty');
 is(left(), 1, 'its rates are those of before');
