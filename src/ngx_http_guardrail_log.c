@@ -210,21 +210,15 @@ void
 ngx_http_guardrail_log_aborted(ngx_http_request_t *r,
     ngx_http_guardrail_ctx_t *ctx)
 {
-    ngx_connection_t  *c;
-
-    c = r->connection;
-
-    if (ctx->ended || ctx->refused || !(c->error || c->timedout)) {
-        return;
-    }
-
-    if (!ngx_http_guardrail_is_uploading(r, ctx)) {
+    if (ctx->ended || ctx->refused
+        || !ngx_http_guardrail_is_uploading(r, ctx))
+    {
         return;
     }
 
     ctx->aborted = 1;
 
-    ngx_log_error(NGX_LOG_INFO, c->log, 0,
+    ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
                   "guardrail: aborted: client_gone, wire %uL decoded %uL "
                   "records %uL", ctx->body.wire, ctx->body.decoded,
                   guardrail_body_record_count(&ctx->body));

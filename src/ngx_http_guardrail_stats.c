@@ -165,9 +165,7 @@ ngx_http_guardrail_count_body(ngx_http_guardrail_counters_t *c,
                                        b->decoded);
     }
 
-    if (b->limits.coding != GUARDRAIL_CODING_IDENTITY
-        || guardrail_body_was_looked_into(b))
-    {
+    if (guardrail_body_was_looked_into(b)) {
         ngx_http_guardrail_count_contents(c, b);
     }
 }

@@ -8,68 +8,30 @@
  */
 
 
-static JSON_TARGET GUARDRAIL_APART size_t
-guardrail_json_blocks_lines(guardrail_json_fast_t *f,
-    guardrail_json_t *s, const uint8_t *p, size_t len)
-{
-    return guardrail_json_blocks(f, s, p, len, json_walk_lines, 0);
-}
+/* the walk and the model are constants in each: eight loops of their own */
+
+#define GUARDRAIL_JSON_BLOCKS(name, walk, memory)                             \
+                                                                              \
+    static JSON_TARGET GUARDRAIL_APART size_t                                 \
+    name(guardrail_json_fast_t *f, guardrail_json_t *s, const uint8_t *p,     \
+        size_t len)                                                           \
+    {                                                                         \
+        return guardrail_json_blocks(f, s, p, len, walk, memory);             \
+    }
 
 
-static JSON_TARGET GUARDRAIL_APART size_t
-guardrail_json_blocks_lines_counted(guardrail_json_fast_t *f,
-    guardrail_json_t *s, const uint8_t *p, size_t len)
-{
-    return guardrail_json_blocks(f, s, p, len, json_walk_lines_counted, 0);
-}
-
-
-static JSON_TARGET GUARDRAIL_APART size_t
-guardrail_json_blocks_text(guardrail_json_fast_t *f,
-    guardrail_json_t *s, const uint8_t *p, size_t len)
-{
-    return guardrail_json_blocks(f, s, p, len, json_walk_text, 0);
-}
-
-
-static JSON_TARGET GUARDRAIL_APART size_t
-guardrail_json_blocks_text_counted(guardrail_json_fast_t *f,
-    guardrail_json_t *s, const uint8_t *p, size_t len)
-{
-    return guardrail_json_blocks(f, s, p, len, json_walk_text_counted, 0);
-}
-
-
-static JSON_TARGET GUARDRAIL_APART size_t
-guardrail_json_told_lines(guardrail_json_fast_t *f,
-    guardrail_json_t *s, const uint8_t *p, size_t len)
-{
-    return guardrail_json_blocks(f, s, p, len, json_walk_lines, 1);
-}
-
-
-static JSON_TARGET GUARDRAIL_APART size_t
-guardrail_json_told_lines_counted(guardrail_json_fast_t *f,
-    guardrail_json_t *s, const uint8_t *p, size_t len)
-{
-    return guardrail_json_blocks(f, s, p, len, json_walk_lines_counted, 1);
-}
-
-
-static JSON_TARGET GUARDRAIL_APART size_t
-guardrail_json_told_text(guardrail_json_fast_t *f, guardrail_json_t *s,
-    const uint8_t *p, size_t len)
-{
-    return guardrail_json_blocks(f, s, p, len, json_walk_text, 1);
-}
-
-
-static JSON_TARGET GUARDRAIL_APART size_t
-guardrail_json_told_text_counted(guardrail_json_fast_t *f,
-    guardrail_json_t *s, const uint8_t *p, size_t len)
-{
-    return guardrail_json_blocks(f, s, p, len, json_walk_text_counted, 1);
-}
+GUARDRAIL_JSON_BLOCKS(guardrail_json_blocks_lines, json_walk_lines, 0)
+GUARDRAIL_JSON_BLOCKS(guardrail_json_blocks_lines_counted,
+                      json_walk_lines_counted, 0)
+GUARDRAIL_JSON_BLOCKS(guardrail_json_blocks_text, json_walk_text, 0)
+GUARDRAIL_JSON_BLOCKS(guardrail_json_blocks_text_counted,
+                      json_walk_text_counted, 0)
+GUARDRAIL_JSON_BLOCKS(guardrail_json_told_lines, json_walk_lines, 1)
+GUARDRAIL_JSON_BLOCKS(guardrail_json_told_lines_counted,
+                      json_walk_lines_counted, 1)
+GUARDRAIL_JSON_BLOCKS(guardrail_json_told_text, json_walk_text, 1)
+GUARDRAIL_JSON_BLOCKS(guardrail_json_told_text_counted,
+                      json_walk_text_counted, 1)
 
 
 /* in the order of guardrail_json_walk_e; with a memory model, the others */
