@@ -15,17 +15,7 @@ use lib 't/lib';
 use Guardrail::Test;
 use Guardrail::TestModule;
 
-plan(skip_all => 'the module is linked in')
-    if ($ENV{TEST_MODULE} // '') eq 'none';
-
-# a build of its own; it is the same for the stages that run this file
-
-my $root = root;
-my $out = qx{"$root/t/tools/build.sh" points};
-
-die "the build with points failed\n" if $?;
-
-local $ENV{TEST_MODULE} = "$root/build/points/ngx_http_guardrail_module.so";
+local $ENV{TEST_MODULE} = build_points;
 
 my $t = Guardrail::Test->new(workers => 2);
 my $held = $t->backend(name => 'HELD', hold => 1);

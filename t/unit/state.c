@@ -103,37 +103,6 @@ make(zone_block_t *block, uint32_t rates, uint32_t buckets, uint64_t now)
 
 
 static void
-name_key(guardrail_key_t *key, uint64_t n)
-{
-    uint64_t  h;
-
-    memset(key, 0, sizeof(guardrail_key_t));
-
-    h = (n + 1) * 0x9e3779b97f4a7c15;
-    h = (h ^ h >> 30) * 0xbf58476d1ce4e5b9;
-
-    key->hash[0] = h ^ h >> 31;
-    key->hash[1] = (h ^ h >> 29) * 0xff51afd7ed558ccd;
-    key->entry = GUARDRAIL_ZONE_NONE;
-}
-
-
-static guardrail_entry_t *
-find(guardrail_zone_t *z, uint64_t n, uint64_t now)
-{
-    guardrail_key_t     key;
-    guardrail_entry_t  *e;
-
-    name_key(&key, n);
-
-    e = guardrail_key_find_locked(z, &key, now, 0);
-    guardrail_zone_commit(z);
-
-    return e;
-}
-
-
-static void
 charge(guardrail_zone_t *z, uint64_t n, size_t name, uint64_t now,
     uint64_t amount)
 {
@@ -142,7 +111,7 @@ charge(guardrail_zone_t *z, uint64_t n, size_t name, uint64_t now,
     memset(&r, 0, sizeof(guardrail_rate_t));
     r.limit = limits[name];
 
-    guardrail_rate_charge_locked(z, find(z, n, now), &r, now, amount);
+    guardrail_rate_charge_locked(z, find_key(z, n, now, 0), &r, now, amount);
     guardrail_zone_commit(z);
 }
 
@@ -158,7 +127,7 @@ used(guardrail_zone_t *z, uint64_t n, size_t name, uint64_t now)
     memset(&r, 0, sizeof(guardrail_rate_t));
     r.limit = limits[name];
 
-    rc = guardrail_rate_admit_locked(z, find(z, n, now), &r, now, 0);
+    rc = guardrail_rate_admit_locked(z, find_key(z, n, now, 0), &r, now, 0);
     guardrail_zone_commit(z);
 
     if (rc == GUARDRAIL_RATE_NO_ROOM) {
@@ -270,8 +239,8 @@ test_round_trip(uint32_t from, uint32_t to, uint64_t later)
 
         /* nor is it evicted earlier */
 
-        wrong += any && find(&b.z, k, now)->keep_until
-                        != find(&a.z, k, now)->keep_until;
+        wrong += any && find_key(&b.z, k, now, 0)->keep_until
+                        != find_key(&a.z, k, now, 0)->keep_until;
     }
 
     tap_is_u64(wrong, 0, "%u rates into %u, after %" PRIu64 " ms", from, to,
@@ -310,7 +279,7 @@ test_nothing_left(void)
 {
     make(&a, 2, 2, NOW);
 
-    (void) find(&a.z, 1, NOW);
+    (void) find_key(&a.z, 1, NOW, 0);
     charge(&a.z, 2, 0, NOW, 3);
     charge(&a.z, 3, 1, NOW, 3);
 

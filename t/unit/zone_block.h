@@ -164,6 +164,43 @@ zone_block_hash(const zone_block_t *b)
 }
 
 
+/* a key of its own for each n; a hash is as good as random */
+
+static inline void
+name_key(guardrail_key_t *key, uint64_t n)
+{
+    uint64_t  h;
+
+    memset(key, 0, sizeof(guardrail_key_t));
+
+    h = (n + 1) * 0x9e3779b97f4a7c15;
+    h = (h ^ h >> 30) * 0xbf58476d1ce4e5b9;
+    h = (h ^ h >> 27) * 0x94d049bb133111eb;
+
+    key->hash[0] = h ^ h >> 31;
+    key->hash[1] = (h ^ h >> 29) * 0xff51afd7ed558ccd;
+    key->hash[1] ^= key->hash[1] >> 32;
+    key->entry = GUARDRAIL_ZONE_NONE;
+}
+
+
+/* the entry of that key, made if there is none */
+
+static inline guardrail_entry_t *
+find_key(guardrail_zone_t *z, uint64_t n, uint64_t now, unsigned share)
+{
+    guardrail_key_t     key;
+    guardrail_entry_t  *e;
+
+    name_key(&key, n);
+
+    e = guardrail_key_find_locked(z, &key, now, share);
+    guardrail_zone_commit(z);
+
+    return e;
+}
+
+
 #ifdef GUARDRAIL_ZONE_POINTS
 
 

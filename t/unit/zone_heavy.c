@@ -41,7 +41,6 @@ typedef struct {
 } charge_t;
 
 
-static void name_key(guardrail_key_t *key, uint64_t n);
 static void make(uint32_t rates, uint32_t buckets);
 static void change(guardrail_zone_t *z, void *data);
 static void charge(guardrail_zone_t *z, uint64_t n, const char *name,
@@ -96,22 +95,6 @@ main(void)
     test_killed();
 
     return tap_done();
-}
-
-
-static void
-name_key(guardrail_key_t *key, uint64_t n)
-{
-    uint64_t  h;
-
-    memset(key, 0, sizeof(guardrail_key_t));
-
-    h = (n + 1) * 0x9e3779b97f4a7c15;
-    h = (h ^ h >> 30) * 0xbf58476d1ce4e5b9;
-
-    key->hash[0] = h ^ h >> 31;
-    key->hash[1] = (h ^ h >> 29) * 0xff51afd7ed558ccd;
-    key->entry = GUARDRAIL_ZONE_NONE;
 }
 
 

@@ -19,8 +19,6 @@
 #define SIZE  (8 * 1024 * 1024)
 
 
-static void name_key(guardrail_key_t *key, uint64_t n);
-static guardrail_entry_t *find(guardrail_zone_t *z, uint64_t n, uint64_t now);
 static void make(zone_block_t *block, uint32_t ways);
 static void fill(zone_block_t *block, uint32_t n, uint64_t now);
 static uint32_t home(uint64_t n, uint32_t ways);
@@ -55,39 +53,6 @@ main(void)
 }
 
 
-static void
-name_key(guardrail_key_t *key, uint64_t n)
-{
-    uint64_t  h;
-
-    memset(key, 0, sizeof(guardrail_key_t));
-
-    h = (n + 1) * 0x9e3779b97f4a7c15;
-    h = (h ^ h >> 30) * 0xbf58476d1ce4e5b9;
-    h = (h ^ h >> 27) * 0x94d049bb133111eb;
-
-    key->hash[0] = h ^ h >> 31;
-    key->hash[1] = (h ^ h >> 29) * 0xff51afd7ed558ccd;
-    key->hash[1] ^= key->hash[1] >> 32;
-    key->entry = GUARDRAIL_ZONE_NONE;
-}
-
-
-static guardrail_entry_t *
-find(guardrail_zone_t *z, uint64_t n, uint64_t now)
-{
-    guardrail_key_t     key;
-    guardrail_entry_t  *e;
-
-    name_key(&key, n);
-
-    e = guardrail_key_find_locked(z, &key, now, 0);
-    guardrail_zone_commit(z);
-
-    return e;
-}
-
-
 /* two buckets of so many keys */
 
 static void
@@ -109,7 +74,7 @@ fill(zone_block_t *block, uint32_t n, uint64_t now)
     uint32_t  i;
 
     for (i = 0; i < n; i++) {
-        (void) find(&block->z, i, now);
+        (void) find_key(&block->z, i, now, 0);
     }
 }
 
@@ -121,7 +86,7 @@ home(uint64_t n, uint32_t ways)
 {
     make(&empty, ways);
 
-    return guardrail_zone_index(&empty.z, find(&empty.z, n, NOW));
+    return guardrail_zone_index(&empty.z, find_key(&empty.z, n, NOW, 0));
 }
 
 
@@ -168,14 +133,15 @@ test_fill(uint32_t rates)
     bad = 0;
 
     for (i = 0; i < n; i++) {
-        bad += (find(&z, i, NOW + i) == NULL);
+        bad += (find_key(&z, i, NOW + i, 0) == NULL);
     }
 
     tap_ok(bad == 0 && z.head->entries == n && z.head->stats.evictions == 0,
            "%u rates: %u keys, 85 %%, without an eviction", rates, n);
 
     for (i = 0; i < n; i++) {
-        bad += (find(&z, i, NOW)->last_use != (uint32_t) ((NOW + i) / 1000));
+        bad += (find_key(&z, i, NOW, 0)->last_use
+                != (uint32_t) ((NOW + i) / 1000));
     }
 
     tap_ok(bad == 0 && z.head->entries == n, "and each is found");
@@ -184,7 +150,7 @@ test_fill(uint32_t rates)
     /* every place is used before a key without debt is refused */
 
     for ( ; z.head->entries < z.n_entries; i++) {
-        bad += (find(&z, i, NOW) == NULL);
+        bad += (find_key(&z, i, NOW, 0) == NULL);
     }
 
     tap_ok(bad == 0, "up to the last place");
@@ -206,7 +172,7 @@ test_home(void)
         make(&b, 31);
         fill(&b, 15 + i % 17, NOW);
 
-        n += (guardrail_zone_index(&b.z, find(&b.z, 1000 + i, NOW))
+        n += (guardrail_zone_index(&b.z, find_key(&b.z, 1000 + i, NOW, 0))
               == home(1000 + i, 31));
     }
 
@@ -230,7 +196,7 @@ test_ties(void)
         make(&b, 31);
         fill(&b, 62, NOW);
 
-        e = find(&b.z, 1000 + i, NOW + 1000);
+        e = find_key(&b.z, 1000 + i, NOW + 1000, 0);
         bad += (b.z.head->entries != 62 || b.z.head->stats.evictions != 1
                 || guardrail_zone_index(&b.z, e) != home(1000 + i, 31));
 
@@ -241,7 +207,7 @@ test_ties(void)
 
         e = guardrail_zone_entry(&b.z, guardrail_zone_nth(&b.z, i % 32));
         e->last_use--;
-        bad += (find(&b.z, 1000 + i, NOW + 1000) != e);
+        bad += (find_key(&b.z, 1000 + i, NOW + 1000, 0) != e);
     }
 
     tap_is_u64(bad, 0, "of equals the one at home goes");
@@ -267,12 +233,12 @@ test_last_resort(void)
             e->keep_until = UINT32_MAX;
         }
 
-        bad += (find(&b.z, 1000, NOW) != NULL);
+        bad += (find_key(&b.z, 1000, NOW, 0) != NULL);
 
         e = guardrail_zone_entry(&b.z, guardrail_zone_nth(&b.z, k));
         e->keep_until = 0;
 
-        bad += (find(&b.z, 1000, NOW) != e);
+        bad += (find_key(&b.z, 1000, NOW, 0) != e);
         bad += !guardrail_level_check_locked(&b.z);
     }
 
@@ -318,9 +284,9 @@ test_generations(void)
     e = guardrail_zone_entry(&b.z, home(1000, 31));
     e->generation = UINT32_MAX;
 
-    tap_ok(find(&b.z, 1000, NOW + 1000) == e && e->generation,
+    tap_ok(find_key(&b.z, 1000, NOW + 1000, 0) == e && e->generation,
            "counted on from the first");
-    tap_ok(find(&b.z, 1000, NOW + 1000) == e
+    tap_ok(find_key(&b.z, 1000, NOW + 1000, 0) == e
            && guardrail_level_check_locked(&b.z), "and found");
 }
 

@@ -63,9 +63,6 @@ typedef struct {
 static uint64_t rnd(void);
 static uint64_t below(uint64_t n);
 static uint64_t some_bits(void);
-static void name_key(guardrail_key_t *key, uint64_t n);
-static guardrail_entry_t *find(guardrail_zone_t *z, uint64_t n, uint64_t now,
-    unsigned share);
 static guardrail_entry_t *nth(const guardrail_zone_t *z, uint32_t n);
 static uint8_t *make(guardrail_zone_t *z, size_t size, uint32_t rates);
 
@@ -190,40 +187,6 @@ some_bits(void)
     n = rnd() >> below(64);
 
     return below(4) ? n : UINT64_MAX - (n >> below(64));
-}
-
-
-/* a hash is as good as random */
-
-static void
-name_key(guardrail_key_t *key, uint64_t n)
-{
-    uint64_t  h;
-
-    memset(key, 0, sizeof(guardrail_key_t));
-
-    h = (n + 1) * 0x9e3779b97f4a7c15;
-    h = (h ^ h >> 30) * 0xbf58476d1ce4e5b9;
-    h = (h ^ h >> 27) * 0x94d049bb133111eb;
-
-    key->hash[0] = h ^ h >> 31;
-    key->hash[1] = (h ^ h >> 29) * 0xff51afd7ed558ccd;
-    key->entry = GUARDRAIL_ZONE_NONE;
-}
-
-
-static guardrail_entry_t *
-find(guardrail_zone_t *z, uint64_t n, uint64_t at, unsigned share)
-{
-    guardrail_key_t     key;
-    guardrail_entry_t  *e;
-
-    name_key(&key, n);
-
-    e = guardrail_key_find_locked(z, &key, at, share);
-    guardrail_zone_commit(z);
-
-    return e;
 }
 
 
@@ -462,7 +425,7 @@ test_fill(void)
     bad = 0;
 
     for (i = 0; i < n; i++) {
-        bad += (find(&z, i, NOW + i, 0) == NULL);
+        bad += (find_key(&z, i, NOW + i, 0) == NULL);
     }
 
     tap_ok(bad == 0 && z.head->stats.evictions == 0
@@ -471,7 +434,7 @@ test_fill(void)
     tap_is_u64(z.head->entries, n, "all of them counted");
 
     for (i = 0; i < n; i++) {
-        bad += (find(&z, i, NOW, 0)->last_use
+        bad += (find_key(&z, i, NOW, 0)->last_use
                 != (uint32_t) ((NOW + i) / 1000));
     }
 
@@ -479,7 +442,7 @@ test_fill(void)
            && z.head->stats.evictions == 0, "and found again");
 
     for ( ; z.head->stats.evictions == 0; i++) {
-        (void) find(&z, i, NOW, 0);
+        (void) find_key(&z, i, NOW, 0);
     }
 
     tap_diag("the first one goes at %.1f %%", 100.0 * (double) i
@@ -513,7 +476,7 @@ test_flood(void)
         r.limit.value = 100;
         r.limit.period = 3600;
 
-        e = find(&z, i, NOW, 0);
+        e = find_key(&z, i, NOW, 0);
 
         if (i % 3 == 0) {
 
@@ -569,7 +532,7 @@ test_flood(void)
         r.limit.value = 100;
         r.limit.period = 3600;
 
-        e = find(&z, lease, at, 0);
+        e = find_key(&z, lease, at, 0);
         (void) guardrail_rate_admit_locked(&z, e, &r, at, 1);
 
         if (lease % 3 == 0) {
@@ -610,7 +573,7 @@ test_least_recently_used(void)
         /* full: the emptier bucket is taken first */
 
         for (k = 0; k < 32; k++) {
-            (void) find(&b.z, i * 100 + k, NOW, 0);
+            (void) find_key(&b.z, i * 100 + k, NOW, 0);
         }
 
         bad += (b.z.head->entries != 32);
@@ -634,7 +597,7 @@ test_least_recently_used(void)
             }
         }
 
-        e = find(&b.z, i * 100 + 99, second * UINT64_C(1000) + below(1000),
+        e = find_key(&b.z, i * 100 + 99, second * UINT64_C(1000) + below(1000),
                  0);
 
         if (oldest == UINT32_MAX) {
@@ -680,7 +643,7 @@ test_no_room(void)
     zone_block_init(&b, &sizes, NOW);
 
     for (k = 0; k < 32; k++) {
-        find(&b.z, k, NOW, 0)->keep_until = UINT32_MAX;
+        find_key(&b.z, k, NOW, 0)->keep_until = UINT32_MAX;
     }
 
     name_key(&key, 50);
@@ -743,7 +706,7 @@ test_hints(void)
     old = key.generation;
 
     for (k = 1; k < 32; k++) {
-        find(&b.z, k, NOW, 0)->keep_until = UINT32_MAX;
+        find_key(&b.z, k, NOW, 0)->keep_until = UINT32_MAX;
     }
 
     tap_ok(guardrail_key_find_locked(&b.z, &key, NOW, 0) == e
@@ -804,7 +767,7 @@ test_keep_until(void)
     start = NOW - NOW % 3600000;
 
     zone_block_init(&b, &sizes, start);
-    e = find(&b.z, 0, start, 0);
+    e = find_key(&b.z, 0, start, 0);
 
     memset(&r, 0, sizeof(r));
     r.limit.value = 100;
@@ -836,7 +799,7 @@ test_keep_until(void)
     r.limit.period = 60;
     guardrail_zone_commit(&b.z);
 
-    e = find(&b.z, 1, start, 0);
+    e = find_key(&b.z, 1, start, 0);
     guardrail_rate_charge_locked(&b.z, e, &r, start, 1);
     tap_ok(e->keep_until <= start / 1000, "one request");
     guardrail_rate_charge_locked(&b.z, e, &r, start, 1);
@@ -874,10 +837,10 @@ test_give_back_after_eviction(void)
     guardrail_zone_commit(&b.z);
 
     for (k = 1; k < 32; k++) {
-        find(&b.z, k, NOW, 0)->keep_until = UINT32_MAX;
+        find_key(&b.z, k, NOW, 0)->keep_until = UINT32_MAX;
     }
 
-    tap_ok(find(&b.z, 99, NOW, 0) == e, "forgotten");
+    tap_ok(find_key(&b.z, 99, NOW, 0) == e, "forgotten");
 
     name_key(&again, 0);
     tap_ok(guardrail_key_find_locked(&b.z, &again, NOW, 0) == e, "back");
@@ -963,7 +926,7 @@ test_pairs(void)
     zone_sizes_t        sizes = { 2, 1, 2, 2, 2 };
 
     zone_block_init(&b, &sizes, NOW);
-    e = find(&b.z, 0, NOW, 0);
+    e = find_key(&b.z, 0, NOW, 0);
 
     tap_is_u64(guardrail_pair_find_locked(&b.z, &limits[1], NOW, 1), 0, "one");
     tap_is_u64(guardrail_pair_find_locked(&b.z, &limits[4], NOW, 1), 1, "two");
@@ -1027,8 +990,8 @@ test_clock_behind_new_pair(void)
     zone_sizes_t        sizes = { 1, 1, 2, 2, 2 };
 
     zone_block_init(&b, &sizes, NOW);
-    e = find(&b.z, 0, NOW, 0);
-    f = find(&b.z, 1, NOW, 0);
+    e = find_key(&b.z, 0, NOW, 0);
+    f = find_key(&b.z, 1, NOW, 0);
 
     (void) guardrail_pair_find_locked(&b.z, &limits[0], NOW, 1);
 
@@ -1080,7 +1043,7 @@ test_lines(void)
     zone_block_init(&b, &sizes, NOW);
 
     for (k = 0; k < 32; k++) {
-        (void) find(&b.z, k, NOW, 0);
+        (void) find_key(&b.z, k, NOW, 0);
     }
 
     (void) guardrail_slot_register_locked(&b.z, 1, 1, 1);

@@ -316,7 +316,7 @@ sub _which {
 sub reload {
     my ($self, @config) = @_;
     my %old = map { $_ => 1 } $self->worker_pids;
-    my $from = -s "$self->{dir}/error.log" || 0;
+    my $from = $self->log_end;
 
     $self->file('nginx.conf', $self->_config(@config)) if @config;
     $self->{changed} = 1;
@@ -327,8 +327,7 @@ sub reload {
         my @pids = $self->worker_pids;
 
         return 1 if @pids >= $self->{workers} && !grep { $old{$_} } @pids;
-        return -1 if read_file("$self->{dir}/error.log", $from)
-                     =~ /\[emerg\]/;
+        return -1 if $self->log_lines(qr/\[emerg\]/, $from);
         return 0;
     } 10;
 

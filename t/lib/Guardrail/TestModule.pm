@@ -14,7 +14,8 @@ use Test::More;
 
 use Guardrail::Util qw(root wait_until);
 
-our @EXPORT = qw(load_test_module zone_views zone zone_is zone_is_quiet);
+our @EXPORT = qw(build_points load_test_module zone_views zone zone_is
+                 zone_is_quiet);
 
 
 # a line for the configuration's main part; builds the module if it must
@@ -27,6 +28,21 @@ sub load_test_module {
     chomp $name;
 
     return "load_module $name;";
+}
+
+
+# A build of its own, in which a process can be told to die inside a section
+# of a zone; it is the same for all stages.  To be called first of all: where
+# the module is linked in, it skips the test.
+
+sub build_points {
+    plan(skip_all => 'the module is linked in')
+        if ($ENV{TEST_MODULE} // '') eq 'none';
+
+    system("'${\ root}/t/tools/build.sh' points > /dev/null") == 0
+        or die "the build with points failed\n";
+
+    return root . '/build/points/ngx_http_guardrail_module.so';
 }
 
 
