@@ -86,6 +86,16 @@ guardrail_json_avx2_brace(guardrail_json_avx2_t v, uint8_t c)
 }
 
 
+/* of brackets: those with bit 5 set, moved to where the mask takes it */
+
+GUARDRAIL_JSON_AVX2_INLINE uint64_t
+guardrail_json_avx2_objects(guardrail_json_avx2_t v)
+{
+    return guardrail_json_avx2_mask32(_mm256_slli_epi16(v.a, 2),
+                                      _mm256_slli_epi16(v.b, 2));
+}
+
+
 /*
  * No two of the bytes that are looked for have the same low nibble: each byte
  * is compared with the one that has its own.  Where none has, that is a byte
@@ -194,6 +204,11 @@ guardrail_json_avx2_prefix(uint64_t m)
 #define JSON_BELOW(m)    (uint64_t) _tzcnt_u64(m)
 #define JSON_ABOVE(m)    (uint64_t) _lzcnt_u64(m)
 
+#define JSON_PAIRS       1
+#define JSON_OBJECTS     guardrail_json_avx2_objects
+#define JSON_GATHER(m, at)   _pext_u64(m, at)
+#define JSON_SCATTER(m, at)  _pdep_u64(m, at)
+
 #include "json/guardrail_json_block.h"
 
 
@@ -231,15 +246,33 @@ guardrail_json_have_avx2(void)
 }
 
 
+/* AMD before its family 19 gathers bits in a loop, one at a time */
+
+static unsigned
+guardrail_json_gathers(void)
+{
+    uint32_t  eax, ebx, ecx, edx, family;
+
+    if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx)) {
+        return 0;
+    }
+
+    family = eax >> 8 & 0x0f;
+    family += (family == 0x0f) ? (eax >> 20 & 0xff) : 0;
+
+    return family < 0x15 || family > 0x18;
+}
+
+
 const guardrail_json_ops_t *
 guardrail_json_avx2(void)
 {
-    static const guardrail_json_ops_t  ops = {
-        "avx2",
-        guardrail_json_scan
+    static const guardrail_json_ops_t  ops[] = {
+        { "avx2", guardrail_json_scan, 0 },
+        { "avx2", guardrail_json_scan, 1 }
     };
 
-    return guardrail_json_have_avx2() ? &ops : NULL;
+    return guardrail_json_have_avx2() ? &ops[guardrail_json_gathers()] : NULL;
 }
 
 #else

@@ -29,6 +29,10 @@
 
 #include <string.h>
 
+#if (JSON_PAIRS)
+#include "json/guardrail_json_pairs.h"
+#endif
+
 #include "json/guardrail_json_walk.h"
 #include "json/guardrail_json_tell.h"
 
@@ -127,6 +131,9 @@ guardrail_json_classify(guardrail_json_fast_t *f, const guardrail_json_t *s,
 
     m->opens = JSON_BRACE(v, '{') & outside;
     m->closes = JSON_BRACE(v, '}') & outside;
+#if (JSON_PAIRS)
+    m->objects = JSON_OBJECTS(v);
+#endif
     comma = JSON_EQ(v, ',') & outside;
     colon = JSON_EQ(v, ':') & outside;
     white = JSON_WHITE(v) & outside;

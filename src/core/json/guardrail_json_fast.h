@@ -56,6 +56,7 @@ typedef struct {
 
     unsigned               inside;      /* all of the last block was */
     unsigned               small;       /* a limit is less than a block */
+    unsigned               pairs;       /* no limit on what a block can hold */
     unsigned               seq;
     unsigned               lines_auto;
     guardrail_json_walk_e  walk;
@@ -81,6 +82,7 @@ typedef size_t (*guardrail_json_blocks_pt)(guardrail_json_fast_t *f,
 typedef struct {
     uint64_t  opens;
     uint64_t  closes;
+    uint64_t  objects;                  /* { and }; elsewhere it is not said */
     uint64_t  lf;                       /* in lines: their ends */
     uint64_t  tokens;                   /* first bytes of values and keys */
     uint64_t  values;                   /* those behind a colon */
@@ -167,6 +169,10 @@ guardrail_json_fast_begin(guardrail_json_fast_t *f, const guardrail_json_t *s)
     f->inside = 0;
     f->small = (s->limits.key < 64 || s->limits.string < 64
                 || s->limits.number < 64);
+    f->pairs = (s->ops->pairs && s->level < 64
+                && (!s->counted
+                    || (s->limits.keys >= 64 && s->limits.items >= 64))
+                && (!text || s->limits.max_record_size >= 64));
     f->seq = (s->limits.mode == GUARDRAIL_JSON_SEQ);
     f->lines_auto = (s->limits.mode == GUARDRAIL_JSON_LINES_AUTO);
 

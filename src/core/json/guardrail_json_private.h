@@ -121,6 +121,7 @@ typedef size_t (*guardrail_json_scan_pt)(guardrail_json_t *s,
 struct guardrail_json_ops_s {
     const char              *name;
     guardrail_json_scan_pt   scan;
+    unsigned                 pairs;     /* brackets by gathering bits */
 };
 
 

@@ -47,7 +47,8 @@ guardrail_json_scalar(void)
 {
     static const guardrail_json_ops_t  ops = {
         "scalar",
-        guardrail_json_scan_bytes
+        guardrail_json_scan_bytes,
+        0
     };
 
     return &ops;

@@ -198,7 +198,8 @@ guardrail_json_sse2(void)
 {
     static const guardrail_json_ops_t  ops = {
         "sse2",
-        guardrail_json_scan
+        guardrail_json_scan,
+        0
     };
 
     return &ops;

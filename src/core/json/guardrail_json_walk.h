@@ -136,7 +136,7 @@ guardrail_json_walk_items(guardrail_json_fast_t *f, const guardrail_json_t *s,
  */
 
 JSON_INLINE uint64_t
-guardrail_json_walk(guardrail_json_fast_t *f, const guardrail_json_t *s,
+guardrail_json_walk(guardrail_json_fast_t *f, guardrail_json_t *s,
     const uint8_t *p, const guardrail_json_masks_t *m,
     unsigned size, guardrail_json_walk_e walk, unsigned memory)
 {
@@ -160,6 +160,16 @@ guardrail_json_walk(guardrail_json_fast_t *f, const guardrail_json_t *s,
     if (memory && levels > GUARDRAIL_JSON_MEMORY_DEPTH) {
         levels = GUARDRAIL_JSON_MEMORY_DEPTH;
     }
+
+#if (JSON_PAIRS)
+
+    if (f->pairs && JSON_ONES(m->opens | m->closes) > JSON_WALKED
+        && guardrail_json_walk_pairs(f, s, m, walk, levels))
+    {
+        return UINT64_MAX;
+    }
+
+#endif
 
     level = f->level;
     bits = f->bits;
