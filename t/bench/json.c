@@ -3,11 +3,12 @@
  * Copyright (C) nginx-guardrail authors
  *
  * How fast the shape of JSON is judged: GB/s (10^9 bytes per second of
- * processor time), the median and the best of many runs, of 256 KiB that
- * stay in the cache; beside yajl without callbacks (-DHAVE_YAJL, -lyajl) and
- * simdjson's On-Demand ("iterate") and minify (-DHAVE_SIMDJSON,
- * simdjson.cpp), where they were compiled in.  A dash is what a parser does
- * not take, or in pieces: simdjson wants all.
+ * processor time), the median of many runs, for our own the best one, too, of
+ * 256 KiB that stay in the cache; beside yajl without callbacks (-DHAVE_YAJL,
+ * -lyajl) and simdjson's On-Demand ("iterate") and minify (-DHAVE_SIMDJSON,
+ * simdjson.cpp), where they were compiled in.  They take turns, and "x yajl"
+ * is the median of what one run is faster than the next one of yajl.  A dash
+ * is what a parser does not take, or in pieces: simdjson wants all.
  *
  *     json [implementation]
  */
@@ -56,6 +57,15 @@ typedef enum {
 typedef size_t (*line_pt)(char *p);
 
 
+typedef struct {
+    const char             *name;
+    guardrail_json_mode_e   mode;
+    limit_e                 limits;
+    line_pt                 line;
+    size_t                  piece;
+} load_t;
+
+
 static size_t line_160(char *p);
 static size_t line_varying(char *p);
 static size_t line_8(char *p);
@@ -73,24 +83,19 @@ static size_t line_item(char *p);
 static size_t line_apostrophes(char *p);
 static size_t line_quotes(char *p);
 static const char *word(void);
-static void measure(const guardrail_json_ops_t *ops, limit_e which,
-    guardrail_json_mode_e mode, const uint8_t *body, size_t piece);
-static void measure_yajl(const uint8_t *body, size_t piece);
-static void measure_simdjson(const char *body, guardrail_json_mode_e mode,
-    size_t piece);
-static void report(double *times);
+static void bench(const load_t *load, const guardrail_json_ops_t *ops);
+static double run_own(const load_t *load, const guardrail_json_ops_t *ops);
+static double run_yajl(const load_t *load);
+static double run_ondemand(const load_t *load);
+static double run_minify(const load_t *load);
+static double median(double *values);
+static void speed(double time);
 static double seconds(void);
 static int compare(const void *a, const void *b);
 static uint32_t rnd(void);
 
 
-static const struct {
-    const char             *name;
-    guardrail_json_mode_e   mode;
-    limit_e                 limits;
-    line_pt                 line;
-    size_t                  piece;
-} loads[] = {
+static const load_t  loads[] = {
     { "records of 160 bytes", GUARDRAIL_JSON_LINES, limit_shape, line_160,
       BODY },
     { "records of 160 bytes, keys, items", GUARDRAIL_JSON_LINES,
@@ -144,6 +149,7 @@ static const struct {
 };
 
 
+static char      body[BODY + ROOM];
 static size_t    length;
 static uint32_t  seed;
 
@@ -151,90 +157,105 @@ static uint32_t  seed;
 int
 main(int argc, char **argv)
 {
-    char                        *body;
-    size_t                       i;
-    unsigned                     k;
-    const guardrail_json_ops_t  *ops[4];
+    size_t                       i, k;
+    const char                  *name;
+    const load_t                *load;
+    const guardrail_json_ops_t  *ops;
 
-    static const char  *names[] = { "scalar", "sse2", "avx2", "neon" };
+    static const char  *names[] = { "avx2", "neon", "sse2", "scalar" };
 
-    body = malloc(BODY + ROOM);
-    if (body == NULL) {
+    ops = NULL;
+    name = (argc > 1) ? argv[1] : NULL;
+
+    for (k = 0; ops == NULL && k < 4; k++) {
+
+        if (name == NULL || strcmp(name, names[k]) == 0) {
+            ops = guardrail_json_by_name(names[k]);
+        }
+    }
+
+    if (ops == NULL) {
         return 1;
     }
 
-    printf("%-36s", "GB/s");
-
-    for (k = 0; k < 4; k++) {
-        ops[k] = guardrail_json_by_name(names[k]);
-
-        if (argc > 1 && strcmp(argv[1], names[k]) != 0) {
-            ops[k] = NULL;
-        }
-
-        if (ops[k]) {
-            printf("%8s  (best)", names[k]);
-        }
-    }
-
-#if (HAVE_YAJL)
-    printf("%8s  (best)", "yajl");
-#endif
-
-#if (HAVE_SIMDJSON)
-    printf("%8s  (best)%8s  (best)", "iterate", "minify");
-#endif
-
-    printf("\n");
+    printf("%-36s%8s  (best)  yajl  iterate  minify  x_yajl\n", "GB/s",
+           guardrail_json_name(ops));
 
     for (i = 0; i < sizeof(loads) / sizeof(loads[0]); i++) {
+        load = &loads[i];
         seed = 1;
         length = 0;
 
-        if (loads[i].mode == GUARDRAIL_JSON_TEXT) {
+        if (load->mode == GUARDRAIL_JSON_TEXT) {
             body[length++] = '[';
         }
 
         while (length < BODY) {
-            length += loads[i].line(body + length);
+            length += load->line(body + length);
         }
 
-        if (loads[i].mode == GUARDRAIL_JSON_TEXT) {
+        if (load->mode == GUARDRAIL_JSON_TEXT) {
             body[length - 1] = ']';
         }
 
-        printf("%-36s", loads[i].name);
-
-        for (k = 0; k < 4; k++) {
-
-            if (ops[k]) {
-                measure(ops[k], loads[i].limits, loads[i].mode,
-                        (const uint8_t *) body, loads[i].piece);
-            }
-        }
-
-        measure_yajl((const uint8_t *) body, loads[i].piece);
-        measure_simdjson(body, loads[i].mode, loads[i].piece);
-
-        printf("\n");
+        bench(load, ops);
     }
-
-    free(body);
 
     return 0;
 }
 
 
+static void
+bench(const load_t *load, const guardrail_json_ops_t *ops)
+{
+    double    best, yajl;
+    unsigned  i;
+
+    static double  own[RUNS], other[RUNS], times[RUNS], iterate[RUNS];
+    static double  minify[RUNS];
+
+    best = 0;
+    yajl = 1;
+
+    for (i = 0; i < RUNS; i++) {
+        own[i] = run_own(load, ops);
+        other[i] = run_yajl(load);
+        iterate[i] = run_ondemand(load);
+        minify[i] = run_minify(load);
+
+        times[i] = other[i] / own[i];
+        best = (i == 0 || own[i] < best) ? own[i] : best;
+        yajl = (other[i] == 0) ? 0 : yajl;
+    }
+
+    printf("%-36s", load->name);
+
+    speed(median(own));
+    speed(best);
+    speed(median(other));
+    speed(median(iterate));
+    speed(median(minify));
+
+    if (yajl == 0) {
+        printf("%8s\n", "-");
+
+    } else {
+        printf("%8.2f\n", median(times));
+    }
+
+    fflush(stdout);
+}
+
+
 /* limits that are in force, and not reached */
 
-static void
-measure(const guardrail_json_ops_t *ops, limit_e which,
-    guardrail_json_mode_e mode, const uint8_t *body, size_t piece)
+static double
+run_own(const load_t *load, const guardrail_json_ops_t *ops)
 {
-    double                    times[RUNS], start;
+    double                    start;
     size_t                    i, n, used;
     uint64_t                  stack[1024];
-    unsigned                  run, time;
+    unsigned                  time;
     guardrail_json_t          s;
     guardrail_json_limits_t   limits;
 
@@ -245,154 +266,161 @@ measure(const guardrail_json_ops_t *ops, limit_e which,
     limits.key = 256;
     limits.string = 1024 * 1024;
     limits.number = 64;
-    limits.keys = (which == limit_shape) ? NL : 1000;
-    limits.items = (which == limit_shape) ? NL : 1000000;
+    limits.keys = (load->limits == limit_shape) ? NL : 1000;
+    limits.items = (load->limits == limit_shape) ? NL : 1000000;
     limits.max_records = NL;
     limits.max_record_size = NL;
     limits.memory = NL;
-    limits.mode = mode;
-    limits.strict = (which == limit_strict);
+    limits.mode = load->mode;
+    limits.strict = (load->limits == limit_strict);
     limits.refuse_utf16 = 1;
 
     if (guardrail_json_stack(&limits) > sizeof(stack)) {
         exit(1);
     }
 
-    for (run = 0; run < RUNS; run++) {
-        start = seconds();
+    start = seconds();
 
-        for (time = 0; time < TIMES; time++) {
-            guardrail_json_init(&s, ops, &limits, stack);
+    for (time = 0; time < TIMES; time++) {
+        guardrail_json_init(&s, ops, &limits, stack);
 
-            for (i = 0; i < length; i += n) {
-                n = (length - i < piece) ? length - i : piece;
+        for (i = 0; i < length; i += n) {
+            n = (length - i < load->piece) ? length - i : load->piece;
 
-                (void) guardrail_json_feed(&s, body + i, n, &used);
-            }
-
-            if (guardrail_json_finish(&s) != GUARDRAIL_OK) {
-                fprintf(stderr, "refused\n");
-                exit(1);
-            }
+            (void) guardrail_json_feed(&s, (uint8_t *) body + i, n, &used);
         }
 
-        times[run] = seconds() - start;
+        if (guardrail_json_finish(&s) != GUARDRAIL_OK) {
+            fprintf(stderr, "refused\n");
+            exit(1);
+        }
     }
 
-    report(times);
+    return seconds() - start;
 }
 
 
-/* each line is a value of its own; without callbacks it does least */
+/*
+ * Each line is a value of its own; without callbacks it does least.  This and
+ * the following: 0 if it cannot.
+ */
 
-static void
-measure_yajl(const uint8_t *body, size_t piece)
+static double
+run_yajl(const load_t *load)
 {
 #if (HAVE_YAJL)
-    double        times[RUNS], start;
+    double        start;
     size_t        i, n;
-    unsigned      run, time;
+    unsigned      time;
+    yajl_status   rc;
     yajl_handle   h;
 
     static const yajl_callbacks  none;
 
-    for (run = 0; run < RUNS; run++) {
-        start = seconds();
+    start = seconds();
 
-        for (time = 0; time < TIMES; time++) {
-            h = yajl_alloc(&none, NULL, NULL);
+    for (time = 0; time < TIMES; time++) {
+        h = yajl_alloc(&none, NULL, NULL);
+        rc = yajl_status_ok;
 
-            (void) yajl_config(h, yajl_allow_multiple_values, 1);
+        (void) yajl_config(h, yajl_allow_multiple_values, 1);
 
-            for (i = 0; i < length; i += n) {
-                n = (length - i < piece) ? length - i : piece;
-
-                if (yajl_parse(h, body + i, n) != yajl_status_ok) {
-                    yajl_free(h);
-                    printf("%16s", "-");
-                    return;
-                }
-            }
-
-            yajl_free(h);
+        for (i = 0; i < length && rc == yajl_status_ok; i += n) {
+            n = (length - i < load->piece) ? length - i : load->piece;
+            rc = yajl_parse(h, (uint8_t *) body + i, n);
         }
 
-        times[run] = seconds() - start;
+        yajl_free(h);
+
+        if (rc != yajl_status_ok) {
+            return 0;
+        }
     }
 
-    report(times);
+    return seconds() - start;
 #else
-    (void) body;
-    (void) piece;
+    (void) load;
+
+    return 0;
 #endif
 }
 
 
-static void
-measure_simdjson(const char *body, guardrail_json_mode_e mode, size_t piece)
+static double
+run_ondemand(const load_t *load)
 {
 #if (HAVE_SIMDJSON)
-    int         good;
-    double      times[2][RUNS], start;
-    unsigned    run, time;
+    double    start;
+    unsigned  time;
+
+    start = seconds();
+
+    for (time = 0; time < TIMES; time++) {
+
+        if (load->piece != BODY
+            || bench_simdjson_ondemand(body, length, BODY + ROOM,
+                                       load->mode != GUARDRAIL_JSON_TEXT) == 0)
+        {
+            return 0;
+        }
+    }
+
+    return seconds() - start;
+#else
+    (void) load;
+
+    return 0;
+#endif
+}
+
+
+static double
+run_minify(const load_t *load)
+{
+#if (HAVE_SIMDJSON)
+    double    start;
+    unsigned  time;
 
     static char  to[BODY + ROOM];
 
-    if (piece != BODY) {
-        printf("%16s%16s", "-", "-");
-        return;
-    }
+    start = seconds();
 
-    for (good = 1, run = 0; run < RUNS && good; run++) {
-        start = seconds();
+    for (time = 0; time < TIMES; time++) {
 
-        for (time = 0; time < TIMES; time++) {
-            good &= bench_simdjson_ondemand(body, length, BODY + ROOM,
-                                            mode != GUARDRAIL_JSON_TEXT) > 0;
+        if (load->piece != BODY
+            || bench_simdjson_minify(body, length, to) == 0)
+        {
+            return 0;
         }
-
-        times[0][run] = seconds() - start;
     }
 
-    if (good) {
-        report(times[0]);
-
-    } else {
-        printf("%16s", "-");
-    }
-
-    for (good = 1, run = 0; run < RUNS && good; run++) {
-        start = seconds();
-
-        for (time = 0; time < TIMES; time++) {
-            good &= bench_simdjson_minify(body, length, to) > 0;
-        }
-
-        times[1][run] = seconds() - start;
-    }
-
-    if (good) {
-        report(times[1]);
-
-    } else {
-        printf("%16s", "-");
-    }
+    return seconds() - start;
 #else
-    (void) body;
-    (void) mode;
-    (void) piece;
+    (void) load;
+
+    return 0;
 #endif
 }
 
 
-static void
-report(double *times)
+static double
+median(double *values)
 {
-    qsort(times, RUNS, sizeof(double), compare);
+    qsort(values, RUNS, sizeof(double), compare);
 
-    printf("%8.2f %7.2f", (double) length * TIMES / times[RUNS / 2] / 1e9,
-           (double) length * TIMES / times[0] / 1e9);
-    fflush(stdout);
+    return values[RUNS / 2];
+}
+
+
+static void
+speed(double time)
+{
+    if (time == 0) {
+        printf("%8s", "-");
+        return;
+    }
+
+    printf("%8.2f", (double) length * TIMES / time / 1e9);
 }
 
 
