@@ -30,6 +30,9 @@
 #endif
 
 
+#define GUARDRAIL_INLINE  static inline __attribute__((always_inline))
+
+
 /* "no limit": a size, a count or a ratio that nothing exceeds */
 
 #define GUARDRAIL_NO_LIMIT  UINT64_MAX

@@ -13,67 +13,12 @@
 
 #if defined(__x86_64__)
 
-#include <cpuid.h>
-#include <immintrin.h>
+#include "base/guardrail_avx2.h"
+#include "base/guardrail_cpu.h"
 
 
-#define GUARDRAIL_JSON_AVX2                                                   \
-    __attribute__((target("avx2,bmi,bmi2,lzcnt,popcnt,pclmul")))
-
-#define GUARDRAIL_JSON_AVX2_INLINE                                            \
-    static inline GUARDRAIL_JSON_AVX2 __attribute__((always_inline))
-
-
-typedef struct {
-    __m256i  a;
-    __m256i  b;
-} guardrail_json_avx2_t;
-
-
-GUARDRAIL_JSON_AVX2_INLINE __m256i
-guardrail_json_avx2_load32(const uint8_t *p)
-{
-    return _mm256_loadu_si256((const __m256i *) (const void *) p);
-}
-
-
-GUARDRAIL_JSON_AVX2_INLINE guardrail_json_avx2_t
-guardrail_json_avx2_load(const uint8_t *p)
-{
-    guardrail_json_avx2_t  v;
-
-    v.a = guardrail_json_avx2_load32(p);
-    v.b = guardrail_json_avx2_load32(p + 32);
-
-    return v;
-}
-
-
-GUARDRAIL_JSON_AVX2_INLINE uint64_t
-guardrail_json_avx2_mask32(__m256i a, __m256i b)
-{
-    return (uint64_t) (uint32_t) _mm256_movemask_epi8(a)
-           | (uint64_t) (uint32_t) _mm256_movemask_epi8(b) << 32;
-}
-
-
-GUARDRAIL_JSON_AVX2_INLINE __m256i
-guardrail_json_avx2_is(__m256i v, uint8_t c)
-{
-    return _mm256_cmpeq_epi8(v, _mm256_set1_epi8((char) c));
-}
-
-
-GUARDRAIL_JSON_AVX2_INLINE uint64_t
-guardrail_json_avx2_eq(guardrail_json_avx2_t v, uint8_t c)
-{
-    return guardrail_json_avx2_mask32(guardrail_json_avx2_is(v.a, c),
-                                      guardrail_json_avx2_is(v.b, c));
-}
-
-
-GUARDRAIL_JSON_AVX2_INLINE uint64_t
-guardrail_json_avx2_brace(guardrail_json_avx2_t v, uint8_t c)
+GUARDRAIL_AVX2_INLINE uint64_t
+guardrail_json_avx2_brace(guardrail_avx2_t v, uint8_t c)
 {
     __m256i  bit;
 
@@ -82,17 +27,17 @@ guardrail_json_avx2_brace(guardrail_json_avx2_t v, uint8_t c)
     v.a = _mm256_or_si256(v.a, bit);
     v.b = _mm256_or_si256(v.b, bit);
 
-    return guardrail_json_avx2_eq(v, c);
+    return guardrail_avx2_eq(v, c);
 }
 
 
 /* of brackets: those with bit 5 set, moved to where the mask takes it */
 
-GUARDRAIL_JSON_AVX2_INLINE uint64_t
-guardrail_json_avx2_objects(guardrail_json_avx2_t v)
+GUARDRAIL_AVX2_INLINE uint64_t
+guardrail_json_avx2_objects(guardrail_avx2_t v)
 {
-    return guardrail_json_avx2_mask32(_mm256_slli_epi16(v.a, 2),
-                                      _mm256_slli_epi16(v.b, 2));
+    return guardrail_avx2_mask(_mm256_slli_epi16(v.a, 2),
+                               _mm256_slli_epi16(v.b, 2));
 }
 
 
@@ -102,7 +47,7 @@ guardrail_json_avx2_objects(guardrail_json_avx2_t v)
  * of another nibble; from 80 on the shuffle gives 0.
  */
 
-GUARDRAIL_JSON_AVX2_INLINE __m256i
+GUARDRAIL_AVX2_INLINE __m256i
 guardrail_json_avx2_white32(__m256i v)
 {
     __m256i  table;
@@ -116,17 +61,17 @@ guardrail_json_avx2_white32(__m256i v)
 }
 
 
-GUARDRAIL_JSON_AVX2_INLINE uint64_t
-guardrail_json_avx2_white(guardrail_json_avx2_t v)
+GUARDRAIL_AVX2_INLINE uint64_t
+guardrail_json_avx2_white(guardrail_avx2_t v)
 {
-    return guardrail_json_avx2_mask32(guardrail_json_avx2_white32(v.a),
-                                      guardrail_json_avx2_white32(v.b));
+    return guardrail_avx2_mask(guardrail_json_avx2_white32(v.a),
+                               guardrail_json_avx2_white32(v.b));
 }
 
 
 /* the mask takes the highest bit, which bytes above 7F have set */
 
-GUARDRAIL_JSON_AVX2_INLINE __m256i
+GUARDRAIL_AVX2_INLINE __m256i
 guardrail_json_avx2_odd32(__m256i v)
 {
     __m256i  table;
@@ -141,24 +86,24 @@ guardrail_json_avx2_odd32(__m256i v)
 }
 
 
-GUARDRAIL_JSON_AVX2_INLINE uint64_t
-guardrail_json_avx2_odd(guardrail_json_avx2_t v)
+GUARDRAIL_AVX2_INLINE uint64_t
+guardrail_json_avx2_odd(guardrail_avx2_t v)
 {
-    return guardrail_json_avx2_mask32(guardrail_json_avx2_odd32(v.a),
-                                      guardrail_json_avx2_odd32(v.b));
+    return guardrail_avx2_mask(guardrail_json_avx2_odd32(v.a),
+                               guardrail_json_avx2_odd32(v.b));
 }
 
 
-GUARDRAIL_JSON_AVX2_INLINE uint64_t
-guardrail_json_avx2_high(guardrail_json_avx2_t v)
+GUARDRAIL_AVX2_INLINE uint64_t
+guardrail_json_avx2_high(guardrail_avx2_t v)
 {
-    return guardrail_json_avx2_mask32(v.a, v.b);
+    return guardrail_avx2_mask(v.a, v.b);
 }
 
 
 /* those that are 0 to 9 when that of '0' is taken away */
 
-GUARDRAIL_JSON_AVX2_INLINE __m256i
+GUARDRAIL_AVX2_INLINE __m256i
 guardrail_json_avx2_digits32(__m256i v)
 {
     v = _mm256_sub_epi8(v, _mm256_set1_epi8('0'));
@@ -167,17 +112,17 @@ guardrail_json_avx2_digits32(__m256i v)
 }
 
 
-GUARDRAIL_JSON_AVX2_INLINE uint64_t
-guardrail_json_avx2_digits(guardrail_json_avx2_t v)
+GUARDRAIL_AVX2_INLINE uint64_t
+guardrail_json_avx2_digits(guardrail_avx2_t v)
 {
-    return guardrail_json_avx2_mask32(guardrail_json_avx2_digits32(v.a),
-                                      guardrail_json_avx2_digits32(v.b));
+    return guardrail_avx2_mask(guardrail_json_avx2_digits32(v.a),
+                               guardrail_json_avx2_digits32(v.b));
 }
 
 
 /* multiplied by all ones without carries, a bit reaches all above it */
 
-GUARDRAIL_JSON_AVX2_INLINE uint64_t
+GUARDRAIL_AVX2_INLINE uint64_t
 guardrail_json_avx2_prefix(uint64_t m)
 {
     __m128i  product;
@@ -189,11 +134,11 @@ guardrail_json_avx2_prefix(uint64_t m)
 }
 
 
-#define JSON_TARGET      GUARDRAIL_JSON_AVX2
-#define JSON_INLINE      GUARDRAIL_JSON_AVX2_INLINE
-#define JSON_VEC         guardrail_json_avx2_t
-#define JSON_LOAD        guardrail_json_avx2_load
-#define JSON_EQ          guardrail_json_avx2_eq
+#define JSON_TARGET      GUARDRAIL_AVX2
+#define JSON_INLINE      GUARDRAIL_AVX2_INLINE
+#define JSON_VEC         guardrail_avx2_t
+#define JSON_LOAD        guardrail_avx2_load
+#define JSON_EQ          guardrail_avx2_eq
 #define JSON_BRACE       guardrail_json_avx2_brace
 #define JSON_WHITE       guardrail_json_avx2_white
 #define JSON_ODD         guardrail_json_avx2_odd
@@ -212,58 +157,6 @@ guardrail_json_avx2_prefix(uint64_t m)
 #include "json/guardrail_json_block.h"
 
 
-/* all that the attribute names, and a system that saves the registers */
-
-static unsigned
-guardrail_json_have_avx2(void)
-{
-    uint32_t  eax, ebx, ecx, edx, need;
-
-    need = bit_OSXSAVE|bit_AVX|bit_POPCNT|bit_PCLMUL;
-
-    if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx) || (ecx & need) != need) {
-        return 0;
-    }
-
-    /* XCR0: the states of XMM and YMM */
-
-    __asm__ volatile ("xgetbv" : "=a" (eax), "=d" (edx) : "c" (0));
-
-    if ((eax & 0x06) != 0x06) {
-        return 0;
-    }
-
-    need = bit_AVX2|bit_BMI|bit_BMI2;
-
-    if (!__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx)
-        || (ebx & need) != need)
-    {
-        return 0;
-    }
-
-    return __get_cpuid(0x80000001, &eax, &ebx, &ecx, &edx)
-           && (ecx & bit_LZCNT);
-}
-
-
-/* AMD before its family 19 gathers bits in a loop, one at a time */
-
-static unsigned
-guardrail_json_gathers(void)
-{
-    uint32_t  eax, ebx, ecx, edx, family;
-
-    if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx)) {
-        return 0;
-    }
-
-    family = eax >> 8 & 0x0f;
-    family += (family == 0x0f) ? (eax >> 20 & 0xff) : 0;
-
-    return family < 0x15 || family > 0x18;
-}
-
-
 const guardrail_json_ops_t *
 guardrail_json_avx2(void)
 {
@@ -272,7 +165,7 @@ guardrail_json_avx2(void)
         { "avx2", guardrail_json_scan, 1 }
     };
 
-    return guardrail_json_have_avx2() ? &ops[guardrail_json_gathers()] : NULL;
+    return guardrail_cpu_avx2() ? &ops[guardrail_cpu_gathers()] : NULL;
 }
 
 #else

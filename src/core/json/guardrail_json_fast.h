@@ -105,7 +105,7 @@ typedef struct {
  * scanner has, unless it takes lines for one document.
  */
 
-GUARDRAIL_JSON_INLINE unsigned
+GUARDRAIL_INLINE unsigned
 guardrail_json_eligible(const guardrail_json_t *s)
 {
     uint64_t  base;
@@ -127,7 +127,7 @@ guardrail_json_eligible(const guardrail_json_t *s)
 }
 
 
-GUARDRAIL_JSON_INLINE uint64_t
+GUARDRAIL_INLINE uint64_t
 guardrail_json_limit(const guardrail_json_t *s, uint64_t string, uint64_t key)
 {
     return string ? (key ? s->limits.key : s->limits.string)
@@ -135,7 +135,7 @@ guardrail_json_limit(const guardrail_json_t *s, uint64_t string, uint64_t key)
 }
 
 
-GUARDRAIL_JSON_INLINE void
+GUARDRAIL_INLINE void
 guardrail_json_fast_begin(guardrail_json_fast_t *f, const guardrail_json_t *s)
 {
     unsigned  text;
@@ -196,7 +196,7 @@ guardrail_json_fast_begin(guardrail_json_fast_t *f, const guardrail_json_t *s)
  * nothing open there is none.  Those before from were judged before.
  */
 
-GUARDRAIL_JSON_INLINE guardrail_json_prev_e
+GUARDRAIL_INLINE guardrail_json_prev_e
 guardrail_json_fast_prev(const guardrail_json_t *s, const uint8_t *from,
     const uint8_t *p)
 {
@@ -238,7 +238,7 @@ guardrail_json_fast_prev(const guardrail_json_t *s, const uint8_t *from,
 
 /* blocks were judged from from to p */
 
-GUARDRAIL_JSON_INLINE void
+GUARDRAIL_INLINE void
 guardrail_json_fast_end(const guardrail_json_fast_t *f, guardrail_json_t *s,
     const uint8_t *from, const uint8_t *p)
 {
@@ -306,7 +306,7 @@ guardrail_json_fast_end(const guardrail_json_fast_t *f, guardrail_json_t *s,
 
 /* each bit: the exclusive or of it and all below */
 
-GUARDRAIL_JSON_INLINE uint64_t
+GUARDRAIL_INLINE uint64_t
 guardrail_json_prefix(uint64_t m)
 {
     m ^= m << 1;
@@ -322,7 +322,7 @@ guardrail_json_prefix(uint64_t m)
 
 /* not 0 if the mask holds a run of more than n ones; n is at most 63 */
 
-GUARDRAIL_JSON_INLINE uint64_t
+GUARDRAIL_INLINE uint64_t
 guardrail_json_longer(uint64_t mask, uint64_t n)
 {
     uint64_t  have, step;
@@ -342,7 +342,7 @@ guardrail_json_longer(uint64_t mask, uint64_t n)
  * behind a colon may be a key.
  */
 
-GUARDRAIL_JSON_INLINE unsigned
+GUARDRAIL_INLINE unsigned
 guardrail_json_short(const guardrail_json_fast_t *f, const guardrail_json_t *s,
     const guardrail_json_masks_t *m)
 {

@@ -15,13 +15,9 @@
 #include "json/guardrail_json_memory_private.h"
 
 
-#define GUARDRAIL_JSON_MEMORY_INLINE                                          \
-    static inline __attribute__((always_inline))
-
-
 /* a document begins; what was of the one before is forgotten */
 
-GUARDRAIL_JSON_MEMORY_INLINE void
+GUARDRAIL_INLINE void
 guardrail_json_memory_reset(guardrail_json_memory_t *m)
 {
     m->live = 0;
@@ -47,7 +43,7 @@ guardrail_json_memory_reset(guardrail_json_memory_t *m)
 }
 
 
-GUARDRAIL_JSON_MEMORY_INLINE void
+GUARDRAIL_INLINE void
 guardrail_json_memory_push(guardrail_json_memory_t *m, unsigned object)
 {
     uint32_t   depth;
@@ -74,7 +70,7 @@ guardrail_json_memory_push(guardrail_json_memory_t *m, unsigned object)
 
 /* is the innermost container, one of those that are followed, an object? */
 
-GUARDRAIL_JSON_MEMORY_INLINE unsigned
+GUARDRAIL_INLINE unsigned
 guardrail_json_memory_object(const guardrail_json_memory_t *m)
 {
     uint32_t  depth;
@@ -87,7 +83,7 @@ guardrail_json_memory_object(const guardrail_json_memory_t *m)
 
 /* a table of the smallest size: one that was kept, or a new one */
 
-GUARDRAIL_JSON_MEMORY_INLINE void
+GUARDRAIL_INLINE void
 guardrail_json_memory_smallest(guardrail_json_memory_t *m)
 {
     if (m->spare) {
@@ -106,7 +102,7 @@ guardrail_json_memory_smallest(guardrail_json_memory_t *m)
 
 /* the first member of a container: what most of them get no further than */
 
-GUARDRAIL_JSON_MEMORY_INLINE void
+GUARDRAIL_INLINE void
 guardrail_json_memory_first(guardrail_json_memory_t *m, uint32_t depth)
 {
     if (m->kinds[depth / 64] >> depth % 64 & 1) {
@@ -122,7 +118,7 @@ guardrail_json_memory_first(guardrail_json_memory_t *m, uint32_t depth)
 
 /* the innermost container gets one more */
 
-GUARDRAIL_JSON_MEMORY_INLINE void
+GUARDRAIL_INLINE void
 guardrail_json_memory_put(guardrail_json_memory_t *m)
 {
     uint32_t                            depth;
@@ -157,7 +153,7 @@ guardrail_json_memory_put(guardrail_json_memory_t *m)
 
 /* a number of that length, for which such an object was made */
 
-GUARDRAIL_JSON_MEMORY_INLINE void
+GUARDRAIL_INLINE void
 guardrail_json_memory_scalar(guardrail_json_memory_t *m, uint64_t bytes,
     uint64_t length)
 {
@@ -175,7 +171,7 @@ guardrail_json_memory_scalar(guardrail_json_memory_t *m, uint64_t bytes,
  * document are the first ones of a bucket, since nothing is taken out of it.
  */
 
-GUARDRAIL_JSON_MEMORY_INLINE unsigned
+GUARDRAIL_INLINE unsigned
 guardrail_json_memory_add_key(guardrail_json_memory_t *m, uint64_t hash)
 {
     uint64_t  tag, *bucket;
@@ -208,7 +204,7 @@ guardrail_json_memory_add_key(guardrail_json_memory_t *m, uint64_t hash)
  * memo smaller than it is here, as keys that come twice make a dict.
  */
 
-GUARDRAIL_JSON_MEMORY_INLINE void
+GUARDRAIL_INLINE void
 guardrail_json_memory_key(guardrail_json_memory_t *m, uint64_t hash,
     uint64_t bytes)
 {
@@ -248,7 +244,7 @@ guardrail_json_memory_key(guardrail_json_memory_t *m, uint64_t hash,
 
 /* the hash of a key of 1 to 15 bytes */
 
-GUARDRAIL_JSON_MEMORY_INLINE uint64_t
+GUARDRAIL_INLINE uint64_t
 guardrail_json_memory_hash_of(guardrail_json_memory_t *m, uint64_t first,
     uint64_t second)
 {

@@ -12,69 +12,11 @@
 
 #if defined(__aarch64__) && defined(__AARCH64EL__)
 
-#include <arm_neon.h>
+#include "base/guardrail_neon.h"
 
 
-typedef struct {
-    uint8x16_t  a;
-    uint8x16_t  b;
-    uint8x16_t  c;
-    uint8x16_t  d;
-} guardrail_json_neon_t;
-
-
-GUARDRAIL_JSON_INLINE guardrail_json_neon_t
-guardrail_json_neon_load(const uint8_t *p)
-{
-    guardrail_json_neon_t  v;
-
-    v.a = vld1q_u8(p);
-    v.b = vld1q_u8(p + 16);
-    v.c = vld1q_u8(p + 32);
-    v.d = vld1q_u8(p + 48);
-
-    return v;
-}
-
-
-/* one bit of each byte of a comparison, then three sums of neighbours */
-
-GUARDRAIL_JSON_INLINE uint64_t
-guardrail_json_neon_mask16(uint8x16_t a, uint8x16_t b, uint8x16_t c,
-    uint8x16_t d)
-{
-    uint8x16_t  bits, ab, cd;
-
-    bits = vreinterpretq_u8_u64(vdupq_n_u64(0x8040201008040201));
-
-    ab = vpaddq_u8(vandq_u8(a, bits), vandq_u8(b, bits));
-    cd = vpaddq_u8(vandq_u8(c, bits), vandq_u8(d, bits));
-    ab = vpaddq_u8(ab, cd);
-    ab = vpaddq_u8(ab, ab);
-
-    return vgetq_lane_u64(vreinterpretq_u64_u8(ab), 0);
-}
-
-
-GUARDRAIL_JSON_INLINE uint8x16_t
-guardrail_json_neon_is(uint8x16_t v, uint8_t c)
-{
-    return vceqq_u8(v, vdupq_n_u8(c));
-}
-
-
-GUARDRAIL_JSON_INLINE uint64_t
-guardrail_json_neon_eq(guardrail_json_neon_t v, uint8_t c)
-{
-    return guardrail_json_neon_mask16(guardrail_json_neon_is(v.a, c),
-                                      guardrail_json_neon_is(v.b, c),
-                                      guardrail_json_neon_is(v.c, c),
-                                      guardrail_json_neon_is(v.d, c));
-}
-
-
-GUARDRAIL_JSON_INLINE uint64_t
-guardrail_json_neon_brace(guardrail_json_neon_t v, uint8_t c)
+GUARDRAIL_INLINE uint64_t
+guardrail_json_neon_brace(guardrail_neon_t v, uint8_t c)
 {
     uint8x16_t  bit;
 
@@ -85,7 +27,7 @@ guardrail_json_neon_brace(guardrail_json_neon_t v, uint8_t c)
     v.c = vorrq_u8(v.c, bit);
     v.d = vorrq_u8(v.d, bit);
 
-    return guardrail_json_neon_eq(v, c);
+    return guardrail_neon_eq(v, c);
 }
 
 
@@ -95,7 +37,7 @@ guardrail_json_neon_brace(guardrail_json_neon_t v, uint8_t c)
  * of another nibble.
  */
 
-GUARDRAIL_JSON_INLINE uint8x16_t
+GUARDRAIL_INLINE uint8x16_t
 guardrail_json_neon_same16(uint8x16_t v, const uint8_t *table)
 {
     uint8x16_t  low;
@@ -106,21 +48,21 @@ guardrail_json_neon_same16(uint8x16_t v, const uint8_t *table)
 }
 
 
-GUARDRAIL_JSON_INLINE uint64_t
-guardrail_json_neon_white(guardrail_json_neon_t v)
+GUARDRAIL_INLINE uint64_t
+guardrail_json_neon_white(guardrail_neon_t v)
 {
     static const uint8_t  table[16] = {
         ' ', 0, 0, 0, 0, 0, 0, 0, 0, '\t', '\n', 0, 0, '\r', 0, 0
     };
 
-    return guardrail_json_neon_mask16(guardrail_json_neon_same16(v.a, table),
-                                      guardrail_json_neon_same16(v.b, table),
-                                      guardrail_json_neon_same16(v.c, table),
-                                      guardrail_json_neon_same16(v.d, table));
+    return guardrail_neon_mask(guardrail_json_neon_same16(v.a, table),
+                               guardrail_json_neon_same16(v.b, table),
+                               guardrail_json_neon_same16(v.c, table),
+                               guardrail_json_neon_same16(v.d, table));
 }
 
 
-GUARDRAIL_JSON_INLINE uint8x16_t
+GUARDRAIL_INLINE uint8x16_t
 guardrail_json_neon_odd16(uint8x16_t v)
 {
     static const uint8_t  table[16] = {
@@ -132,54 +74,54 @@ guardrail_json_neon_odd16(uint8x16_t v)
 }
 
 
-GUARDRAIL_JSON_INLINE uint64_t
-guardrail_json_neon_odd(guardrail_json_neon_t v)
+GUARDRAIL_INLINE uint64_t
+guardrail_json_neon_odd(guardrail_neon_t v)
 {
-    return guardrail_json_neon_mask16(guardrail_json_neon_odd16(v.a),
-                                      guardrail_json_neon_odd16(v.b),
-                                      guardrail_json_neon_odd16(v.c),
-                                      guardrail_json_neon_odd16(v.d));
+    return guardrail_neon_mask(guardrail_json_neon_odd16(v.a),
+                               guardrail_json_neon_odd16(v.b),
+                               guardrail_json_neon_odd16(v.c),
+                               guardrail_json_neon_odd16(v.d));
 }
 
 
-GUARDRAIL_JSON_INLINE uint64_t
-guardrail_json_neon_high(guardrail_json_neon_t v)
+GUARDRAIL_INLINE uint64_t
+guardrail_json_neon_high(guardrail_neon_t v)
 {
     uint8x16_t  first;
 
     first = vdupq_n_u8(0x80);
 
-    return guardrail_json_neon_mask16(vcgeq_u8(v.a, first),
-                                      vcgeq_u8(v.b, first),
-                                      vcgeq_u8(v.c, first),
-                                      vcgeq_u8(v.d, first));
+    return guardrail_neon_mask(vcgeq_u8(v.a, first),
+                               vcgeq_u8(v.b, first),
+                               vcgeq_u8(v.c, first),
+                               vcgeq_u8(v.d, first));
 }
 
 
 /* those that are 0 to 9 when that of '0' is taken away */
 
-GUARDRAIL_JSON_INLINE uint8x16_t
+GUARDRAIL_INLINE uint8x16_t
 guardrail_json_neon_digits16(uint8x16_t v)
 {
     return vcleq_u8(vsubq_u8(v, vdupq_n_u8('0')), vdupq_n_u8(9));
 }
 
 
-GUARDRAIL_JSON_INLINE uint64_t
-guardrail_json_neon_digits(guardrail_json_neon_t v)
+GUARDRAIL_INLINE uint64_t
+guardrail_json_neon_digits(guardrail_neon_t v)
 {
-    return guardrail_json_neon_mask16(guardrail_json_neon_digits16(v.a),
-                                      guardrail_json_neon_digits16(v.b),
-                                      guardrail_json_neon_digits16(v.c),
-                                      guardrail_json_neon_digits16(v.d));
+    return guardrail_neon_mask(guardrail_json_neon_digits16(v.a),
+                               guardrail_json_neon_digits16(v.b),
+                               guardrail_json_neon_digits16(v.c),
+                               guardrail_json_neon_digits16(v.d));
 }
 
 
 #define JSON_TARGET
-#define JSON_INLINE      GUARDRAIL_JSON_INLINE
-#define JSON_VEC         guardrail_json_neon_t
-#define JSON_LOAD        guardrail_json_neon_load
-#define JSON_EQ          guardrail_json_neon_eq
+#define JSON_INLINE      GUARDRAIL_INLINE
+#define JSON_VEC         guardrail_neon_t
+#define JSON_LOAD        guardrail_neon_load
+#define JSON_EQ          guardrail_neon_eq
 #define JSON_BRACE       guardrail_json_neon_brace
 #define JSON_WHITE       guardrail_json_neon_white
 #define JSON_ODD         guardrail_json_neon_odd

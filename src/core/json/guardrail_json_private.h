@@ -13,9 +13,6 @@
 #include "json/guardrail_json.h"
 
 
-#define GUARDRAIL_JSON_INLINE  static inline __attribute__((always_inline))
-
-
 /* within what the last byte left the scanner */
 
 typedef enum {
@@ -166,7 +163,7 @@ const guardrail_json_ops_t *guardrail_json_scalar(void);
  * out, and so on.
  */
 
-GUARDRAIL_JSON_INLINE void
+GUARDRAIL_INLINE void
 guardrail_json_push_kind(uint64_t *words, uint64_t *bits, uint64_t level,
     unsigned object)
 {
@@ -180,7 +177,7 @@ guardrail_json_push_kind(uint64_t *words, uint64_t *bits, uint64_t level,
 
 /* level is that without the container */
 
-GUARDRAIL_JSON_INLINE void
+GUARDRAIL_INLINE void
 guardrail_json_pop_kind(const uint64_t *words, uint64_t *bits, uint64_t level)
 {
     *bits >>= 1;

@@ -52,7 +52,7 @@ unsigned guardrail_json_begins_value(uint8_t c);
 
 /* is the byte one that a number begins with? */
 
-GUARDRAIL_JSON_INLINE unsigned
+GUARDRAIL_INLINE unsigned
 guardrail_json_begins_number(uint8_t c)
 {
     return (c >= '0' && c <= '9') || c == '-' || c == '+' || c == '.';
@@ -61,7 +61,7 @@ guardrail_json_begins_number(uint8_t c)
 
 /* containers in which a record of the format stands */
 
-GUARDRAIL_JSON_INLINE uint64_t
+GUARDRAIL_INLINE uint64_t
 guardrail_json_base(const guardrail_json_t *s)
 {
     return (s->flags & GUARDRAIL_JSON_ROWS) ? 1 : 0;
@@ -70,7 +70,7 @@ guardrail_json_base(const guardrail_json_t *s)
 
 /* may several values stand side by side in a scalar? */
 
-GUARDRAIL_JSON_INLINE unsigned
+GUARDRAIL_INLINE unsigned
 guardrail_json_runs(const guardrail_json_t *s)
 {
     return s->level == 0 && s->limits.mode < GUARDRAIL_JSON_LINES;
@@ -79,7 +79,7 @@ guardrail_json_runs(const guardrail_json_t *s)
 
 /* is the innermost container an object? */
 
-GUARDRAIL_JSON_INLINE unsigned
+GUARDRAIL_INLINE unsigned
 guardrail_json_object(const guardrail_json_t *s)
 {
     return s->level && s->level <= s->levels && (s->bits & 1);

@@ -12,67 +12,11 @@
 
 #if defined(__x86_64__)
 
-#include <emmintrin.h>
+#include "base/guardrail_sse2.h"
 
 
-typedef struct {
-    __m128i  a;
-    __m128i  b;
-    __m128i  c;
-    __m128i  d;
-} guardrail_json_sse2_t;
-
-
-GUARDRAIL_JSON_INLINE __m128i
-guardrail_json_sse2_load16(const uint8_t *p)
-{
-    return _mm_loadu_si128((const __m128i *) (const void *) p);
-}
-
-
-GUARDRAIL_JSON_INLINE guardrail_json_sse2_t
-guardrail_json_sse2_load(const uint8_t *p)
-{
-    guardrail_json_sse2_t  v;
-
-    v.a = guardrail_json_sse2_load16(p);
-    v.b = guardrail_json_sse2_load16(p + 16);
-    v.c = guardrail_json_sse2_load16(p + 32);
-    v.d = guardrail_json_sse2_load16(p + 48);
-
-    return v;
-}
-
-
-GUARDRAIL_JSON_INLINE uint64_t
-guardrail_json_sse2_mask16(__m128i a, __m128i b, __m128i c, __m128i d)
-{
-    return (uint64_t) (uint32_t) _mm_movemask_epi8(a)
-           | (uint64_t) (uint32_t) _mm_movemask_epi8(b) << 16
-           | (uint64_t) (uint32_t) _mm_movemask_epi8(c) << 32
-           | (uint64_t) (uint32_t) _mm_movemask_epi8(d) << 48;
-}
-
-
-GUARDRAIL_JSON_INLINE __m128i
-guardrail_json_sse2_is(__m128i v, uint8_t c)
-{
-    return _mm_cmpeq_epi8(v, _mm_set1_epi8((char) c));
-}
-
-
-GUARDRAIL_JSON_INLINE uint64_t
-guardrail_json_sse2_eq(guardrail_json_sse2_t v, uint8_t c)
-{
-    return guardrail_json_sse2_mask16(guardrail_json_sse2_is(v.a, c),
-                                      guardrail_json_sse2_is(v.b, c),
-                                      guardrail_json_sse2_is(v.c, c),
-                                      guardrail_json_sse2_is(v.d, c));
-}
-
-
-GUARDRAIL_JSON_INLINE uint64_t
-guardrail_json_sse2_brace(guardrail_json_sse2_t v, uint8_t c)
+GUARDRAIL_INLINE uint64_t
+guardrail_json_sse2_brace(guardrail_sse2_t v, uint8_t c)
 {
     __m128i  bit;
 
@@ -83,69 +27,69 @@ guardrail_json_sse2_brace(guardrail_json_sse2_t v, uint8_t c)
     v.c = _mm_or_si128(v.c, bit);
     v.d = _mm_or_si128(v.d, bit);
 
-    return guardrail_json_sse2_eq(v, c);
+    return guardrail_sse2_eq(v, c);
 }
 
 
-GUARDRAIL_JSON_INLINE __m128i
+GUARDRAIL_INLINE __m128i
 guardrail_json_sse2_white16(__m128i v)
 {
     __m128i  a, b;
 
-    a = _mm_or_si128(guardrail_json_sse2_is(v, ' '),
-                     guardrail_json_sse2_is(v, '\t'));
-    b = _mm_or_si128(guardrail_json_sse2_is(v, '\n'),
-                     guardrail_json_sse2_is(v, '\r'));
+    a = _mm_or_si128(guardrail_sse2_is(v, ' '),
+                     guardrail_sse2_is(v, '\t'));
+    b = _mm_or_si128(guardrail_sse2_is(v, '\n'),
+                     guardrail_sse2_is(v, '\r'));
 
     return _mm_or_si128(a, b);
 }
 
 
-GUARDRAIL_JSON_INLINE uint64_t
-guardrail_json_sse2_white(guardrail_json_sse2_t v)
+GUARDRAIL_INLINE uint64_t
+guardrail_json_sse2_white(guardrail_sse2_t v)
 {
-    return guardrail_json_sse2_mask16(guardrail_json_sse2_white16(v.a),
-                                      guardrail_json_sse2_white16(v.b),
-                                      guardrail_json_sse2_white16(v.c),
-                                      guardrail_json_sse2_white16(v.d));
+    return guardrail_sse2_mask(guardrail_json_sse2_white16(v.a),
+                               guardrail_json_sse2_white16(v.b),
+                               guardrail_json_sse2_white16(v.c),
+                               guardrail_json_sse2_white16(v.d));
 }
 
 
 /* the mask takes the highest bit, which bytes above 7F have set */
 
-GUARDRAIL_JSON_INLINE __m128i
+GUARDRAIL_INLINE __m128i
 guardrail_json_sse2_odd16(__m128i v)
 {
     __m128i  m;
 
-    m = _mm_or_si128(guardrail_json_sse2_is(v, '\''),
-                     guardrail_json_sse2_is(v, '/'));
-    m = _mm_or_si128(m, guardrail_json_sse2_is(v, '#'));
+    m = _mm_or_si128(guardrail_sse2_is(v, '\''),
+                     guardrail_sse2_is(v, '/'));
+    m = _mm_or_si128(m, guardrail_sse2_is(v, '#'));
 
     return _mm_or_si128(m, v);
 }
 
 
-GUARDRAIL_JSON_INLINE uint64_t
-guardrail_json_sse2_odd(guardrail_json_sse2_t v)
+GUARDRAIL_INLINE uint64_t
+guardrail_json_sse2_odd(guardrail_sse2_t v)
 {
-    return guardrail_json_sse2_mask16(guardrail_json_sse2_odd16(v.a),
-                                      guardrail_json_sse2_odd16(v.b),
-                                      guardrail_json_sse2_odd16(v.c),
-                                      guardrail_json_sse2_odd16(v.d));
+    return guardrail_sse2_mask(guardrail_json_sse2_odd16(v.a),
+                               guardrail_json_sse2_odd16(v.b),
+                               guardrail_json_sse2_odd16(v.c),
+                               guardrail_json_sse2_odd16(v.d));
 }
 
 
-GUARDRAIL_JSON_INLINE uint64_t
-guardrail_json_sse2_high(guardrail_json_sse2_t v)
+GUARDRAIL_INLINE uint64_t
+guardrail_json_sse2_high(guardrail_sse2_t v)
 {
-    return guardrail_json_sse2_mask16(v.a, v.b, v.c, v.d);
+    return guardrail_sse2_mask(v.a, v.b, v.c, v.d);
 }
 
 
 /* those that are 0 to 9 when that of '0' is taken away */
 
-GUARDRAIL_JSON_INLINE __m128i
+GUARDRAIL_INLINE __m128i
 guardrail_json_sse2_digits16(__m128i v)
 {
     v = _mm_sub_epi8(v, _mm_set1_epi8('0'));
@@ -154,39 +98,28 @@ guardrail_json_sse2_digits16(__m128i v)
 }
 
 
-GUARDRAIL_JSON_INLINE uint64_t
-guardrail_json_sse2_digits(guardrail_json_sse2_t v)
+GUARDRAIL_INLINE uint64_t
+guardrail_json_sse2_digits(guardrail_sse2_t v)
 {
-    return guardrail_json_sse2_mask16(guardrail_json_sse2_digits16(v.a),
-                                      guardrail_json_sse2_digits16(v.b),
-                                      guardrail_json_sse2_digits16(v.c),
-                                      guardrail_json_sse2_digits16(v.d));
-}
-
-
-GUARDRAIL_JSON_INLINE uint64_t
-guardrail_json_sse2_ones(uint64_t m)
-{
-    m -= (m >> 1) & 0x5555555555555555;
-    m = (m & 0x3333333333333333) + ((m >> 2) & 0x3333333333333333);
-    m = (m + (m >> 4)) & 0x0f0f0f0f0f0f0f0f;
-
-    return (m * 0x0101010101010101) >> 56;
+    return guardrail_sse2_mask(guardrail_json_sse2_digits16(v.a),
+                               guardrail_json_sse2_digits16(v.b),
+                               guardrail_json_sse2_digits16(v.c),
+                               guardrail_json_sse2_digits16(v.d));
 }
 
 
 #define JSON_TARGET
-#define JSON_INLINE      GUARDRAIL_JSON_INLINE
-#define JSON_VEC         guardrail_json_sse2_t
-#define JSON_LOAD        guardrail_json_sse2_load
-#define JSON_EQ          guardrail_json_sse2_eq
+#define JSON_INLINE      GUARDRAIL_INLINE
+#define JSON_VEC         guardrail_sse2_t
+#define JSON_LOAD        guardrail_sse2_load
+#define JSON_EQ          guardrail_sse2_eq
 #define JSON_BRACE       guardrail_json_sse2_brace
 #define JSON_WHITE       guardrail_json_sse2_white
 #define JSON_ODD         guardrail_json_sse2_odd
 #define JSON_HIGH        guardrail_json_sse2_high
 #define JSON_DIGITS      guardrail_json_sse2_digits
 #define JSON_PREFIX      guardrail_json_prefix
-#define JSON_ONES        guardrail_json_sse2_ones
+#define JSON_ONES        guardrail_sse2_ones
 #define JSON_BELOW(m)    ((m) ? (uint64_t) __builtin_ctzll(m) : 64)
 #define JSON_ABOVE(m)    ((m) ? (uint64_t) __builtin_clzll(m) : 64)
 

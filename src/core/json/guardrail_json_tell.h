@@ -203,7 +203,7 @@ guardrail_json_tell_scalar(guardrail_json_memory_t *y, const uint8_t *p,
 
 /* one that began before the block: the bytes that were not told yet */
 
-GUARDRAIL_JSON_INLINE void
+GUARDRAIL_INLINE void
 guardrail_json_tell_rest(const guardrail_json_fast_t *f,
     const guardrail_json_t *s, const uint8_t *end)
 {
@@ -386,7 +386,7 @@ guardrail_json_tell_on(guardrail_json_fast_t *f, const uint8_t *p,
 
 /* blocks were told up to there, and it goes on byte by byte */
 
-GUARDRAIL_JSON_INLINE void
+GUARDRAIL_INLINE void
 guardrail_json_tell_end(const guardrail_json_fast_t *f, guardrail_json_t *s,
     const uint8_t *end)
 {

@@ -13,10 +13,6 @@
 #include "records/guardrail_ndjson_private.h"
 
 
-#define GUARDRAIL_NDJSON_INLINE                                               \
-    static inline __attribute__((always_inline))
-
-
 /* what is plain text: each is slower than the one before, and holds it */
 
 typedef enum {
@@ -57,7 +53,7 @@ typedef struct {
 } guardrail_ndjson_sizes_t;
 
 
-GUARDRAIL_NDJSON_INLINE void
+GUARDRAIL_INLINE void
 guardrail_ndjson_sizes(guardrail_ndjson_sizes_t *z, uint64_t largest)
 {
     uint64_t  ones, step;
@@ -82,7 +78,7 @@ guardrail_ndjson_sizes(guardrail_ndjson_sizes_t *z, uint64_t largest)
 
 /* is one of the runs of ones in the mask longer than the threshold? */
 
-GUARDRAIL_NDJSON_INLINE unsigned
+GUARDRAIL_INLINE unsigned
 guardrail_ndjson_runs(const guardrail_ndjson_sizes_t *z, uint64_t mask)
 {
     mask &= mask >> z->steps[0];
@@ -98,7 +94,7 @@ guardrail_ndjson_runs(const guardrail_ndjson_sizes_t *z, uint64_t mask)
 
 /* what the two bytes before p began */
 
-GUARDRAIL_NDJSON_INLINE uint32_t
+GUARDRAIL_INLINE uint32_t
 guardrail_ndjson_lead(const uint8_t *p)
 {
     switch (p[-1]) {
@@ -118,7 +114,7 @@ guardrail_ndjson_lead(const uint8_t *p)
 }
 
 
-GUARDRAIL_NDJSON_INLINE void
+GUARDRAIL_INLINE void
 guardrail_ndjson_begin(guardrail_ndjson_fast_t *f, guardrail_ndjson_sizes_t *z,
     const guardrail_ndjson_t *s)
 {
@@ -143,7 +139,7 @@ guardrail_ndjson_begin(guardrail_ndjson_fast_t *f, guardrail_ndjson_sizes_t *z,
 
 /* of that many blocks, those in which no count can reach its limit */
 
-GUARDRAIL_NDJSON_INLINE size_t
+GUARDRAIL_INLINE size_t
 guardrail_ndjson_room(const guardrail_ndjson_fast_t *f,
     const guardrail_ndjson_limits_t *limits, size_t blocks)
 {
@@ -164,7 +160,7 @@ guardrail_ndjson_room(const guardrail_ndjson_fast_t *f,
 }
 
 
-GUARDRAIL_NDJSON_INLINE void
+GUARDRAIL_INLINE void
 guardrail_ndjson_end(const guardrail_ndjson_fast_t *f,
     const guardrail_ndjson_sizes_t *z, guardrail_ndjson_t *s)
 {

@@ -11,67 +11,8 @@
 
 #if defined(__aarch64__) && defined(__AARCH64EL__)
 
-#include <arm_neon.h>
-
+#include "base/guardrail_neon.h"
 #include "records/guardrail_ndjson_fast.h"
-
-
-typedef struct {
-    uint8x16_t  a;
-    uint8x16_t  b;
-    uint8x16_t  c;
-    uint8x16_t  d;
-} guardrail_ndjson_neon_t;
-
-
-GUARDRAIL_NDJSON_INLINE guardrail_ndjson_neon_t
-guardrail_ndjson_neon_load(const uint8_t *p)
-{
-    guardrail_ndjson_neon_t  v;
-
-    v.a = vld1q_u8(p);
-    v.b = vld1q_u8(p + 16);
-    v.c = vld1q_u8(p + 32);
-    v.d = vld1q_u8(p + 48);
-
-    return v;
-}
-
-
-/* one bit of each byte of a comparison, then three sums of neighbours */
-
-GUARDRAIL_NDJSON_INLINE uint64_t
-guardrail_ndjson_neon_mask16(uint8x16_t a, uint8x16_t b, uint8x16_t c,
-    uint8x16_t d)
-{
-    uint8x16_t  bits, ab, cd;
-
-    bits = vreinterpretq_u8_u64(vdupq_n_u64(0x8040201008040201));
-
-    ab = vpaddq_u8(vandq_u8(a, bits), vandq_u8(b, bits));
-    cd = vpaddq_u8(vandq_u8(c, bits), vandq_u8(d, bits));
-    ab = vpaddq_u8(ab, cd);
-    ab = vpaddq_u8(ab, ab);
-
-    return vgetq_lane_u64(vreinterpretq_u64_u8(ab), 0);
-}
-
-
-GUARDRAIL_NDJSON_INLINE uint8x16_t
-guardrail_ndjson_neon_is(uint8x16_t v, uint8_t c)
-{
-    return vceqq_u8(v, vdupq_n_u8(c));
-}
-
-
-GUARDRAIL_NDJSON_INLINE uint64_t
-guardrail_ndjson_neon_eq(guardrail_ndjson_neon_t v, uint8_t c)
-{
-    return guardrail_ndjson_neon_mask16(guardrail_ndjson_neon_is(v.a, c),
-                                        guardrail_ndjson_neon_is(v.b, c),
-                                        guardrail_ndjson_neon_is(v.c, c),
-                                        guardrail_ndjson_neon_is(v.d, c));
-}
 
 
 /*
@@ -80,7 +21,7 @@ guardrail_ndjson_neon_eq(guardrail_ndjson_neon_t v, uint8_t c)
  * a byte of another nibble.
  */
 
-GUARDRAIL_NDJSON_INLINE uint8x16_t
+GUARDRAIL_INLINE uint8x16_t
 guardrail_ndjson_neon_white16(uint8x16_t v, guardrail_ndjson_kind_e kind)
 {
     uint8x16_t  table, low;
@@ -97,19 +38,18 @@ guardrail_ndjson_neon_white16(uint8x16_t v, guardrail_ndjson_kind_e kind)
 }
 
 
-GUARDRAIL_NDJSON_INLINE uint64_t
-guardrail_ndjson_neon_white(guardrail_ndjson_neon_t v,
+GUARDRAIL_INLINE uint64_t
+guardrail_ndjson_neon_white(guardrail_neon_t v,
     guardrail_ndjson_kind_e kind)
 {
-    return guardrail_ndjson_neon_mask16(
-                                  guardrail_ndjson_neon_white16(v.a, kind),
-                                  guardrail_ndjson_neon_white16(v.b, kind),
-                                  guardrail_ndjson_neon_white16(v.c, kind),
-                                  guardrail_ndjson_neon_white16(v.d, kind));
+    return guardrail_neon_mask(guardrail_ndjson_neon_white16(v.a, kind),
+                               guardrail_ndjson_neon_white16(v.b, kind),
+                               guardrail_ndjson_neon_white16(v.c, kind),
+                               guardrail_ndjson_neon_white16(v.d, kind));
 }
 
 
-GUARDRAIL_NDJSON_INLINE uint8x16_t
+GUARDRAIL_INLINE uint8x16_t
 guardrail_ndjson_neon_odd16(uint8x16_t v, guardrail_ndjson_kind_e kind)
 {
     uint8x16_t  m;
@@ -128,8 +68,8 @@ guardrail_ndjson_neon_odd16(uint8x16_t v, guardrail_ndjson_kind_e kind)
 }
 
 
-GUARDRAIL_NDJSON_INLINE unsigned
-guardrail_ndjson_neon_odd(guardrail_ndjson_neon_t v,
+GUARDRAIL_INLINE unsigned
+guardrail_ndjson_neon_odd(guardrail_neon_t v,
     guardrail_ndjson_kind_e kind)
 {
     uint8x16_t  ab, cd;
@@ -143,7 +83,7 @@ guardrail_ndjson_neon_odd(guardrail_ndjson_neon_t v,
 }
 
 
-GUARDRAIL_NDJSON_INLINE uint8x16_t
+GUARDRAIL_INLINE uint8x16_t
 guardrail_ndjson_neon_seps16(const uint8_t *p)
 {
     uint8x16_t  v0, v1, v2, nel, sep;
@@ -152,22 +92,22 @@ guardrail_ndjson_neon_seps16(const uint8_t *p)
     v1 = vld1q_u8(p - 1);
     v2 = vld1q_u8(p - 2);
 
-    nel = vandq_u8(guardrail_ndjson_neon_is(v1, 0xc2),
-                   guardrail_ndjson_neon_is(v0, 0x85));
+    nel = vandq_u8(guardrail_neon_is(v1, 0xc2),
+                   guardrail_neon_is(v0, 0x85));
 
     /* A8 or A9, FE or FF */
 
     v0 = vorrq_u8(v0, vdupq_n_u8(1));
 
-    sep = vandq_u8(guardrail_ndjson_neon_is(v2, 0xe2),
-                   guardrail_ndjson_neon_is(v1, 0x80));
-    sep = vandq_u8(sep, guardrail_ndjson_neon_is(v0, 0xa9));
+    sep = vandq_u8(guardrail_neon_is(v2, 0xe2),
+                   guardrail_neon_is(v1, 0x80));
+    sep = vandq_u8(sep, guardrail_neon_is(v0, 0xa9));
 
-    return vorrq_u8(vorrq_u8(nel, sep), guardrail_ndjson_neon_is(v0, 0xff));
+    return vorrq_u8(vorrq_u8(nel, sep), guardrail_neon_is(v0, 0xff));
 }
 
 
-GUARDRAIL_NDJSON_INLINE unsigned
+GUARDRAIL_INLINE unsigned
 guardrail_ndjson_neon_seps(const uint8_t *p)
 {
     uint8x16_t  ab, cd;
@@ -181,17 +121,17 @@ guardrail_ndjson_neon_seps(const uint8_t *p)
 }
 
 
-GUARDRAIL_NDJSON_INLINE uint64_t
-guardrail_ndjson_neon_high(guardrail_ndjson_neon_t v)
+GUARDRAIL_INLINE uint64_t
+guardrail_ndjson_neon_high(guardrail_neon_t v)
 {
     uint8x16_t  bit;
 
     bit = vdupq_n_u8(0x80);
 
-    return guardrail_ndjson_neon_mask16(vcgeq_u8(v.a, bit),
-                                        vcgeq_u8(v.b, bit),
-                                        vcgeq_u8(v.c, bit),
-                                        vcgeq_u8(v.d, bit));
+    return guardrail_neon_mask(vcgeq_u8(v.a, bit),
+                               vcgeq_u8(v.b, bit),
+                               vcgeq_u8(v.c, bit),
+                               vcgeq_u8(v.d, bit));
 }
 
 
@@ -200,7 +140,7 @@ guardrail_ndjson_neon_high(guardrail_ndjson_neon_t v)
  * LF.
  */
 
-GUARDRAIL_NDJSON_INLINE uint8x16_t
+GUARDRAIL_INLINE uint8x16_t
 guardrail_ndjson_neon_lines16(const uint8_t *p, guardrail_ndjson_kind_e kind,
     uint8x16_t *least)
 {
@@ -219,11 +159,11 @@ guardrail_ndjson_neon_lines16(const uint8_t *p, guardrail_ndjson_kind_e kind,
 
         v = vqaddq_u8(v, vdupq_n_u8(1));
         high = vorrq_u8(v, vdupq_n_u8(0x20));
-        high = vorrq_u8(guardrail_ndjson_neon_is(high, 0xe2 + 1),
-                        guardrail_ndjson_neon_is(v, 0xff));
+        high = vorrq_u8(guardrail_neon_is(high, 0xe2 + 1),
+                        guardrail_neon_is(v, 0xff));
     }
 
-    lf = guardrail_ndjson_neon_is(v, '\n' + 1);
+    lf = guardrail_neon_is(v, '\n' + 1);
 
     v = vmaxq_u8(v, vandq_u8(lf, next));
     *least = vminq_u8(*least, vbicq_u8(v, high));
@@ -232,7 +172,7 @@ guardrail_ndjson_neon_lines16(const uint8_t *p, guardrail_ndjson_kind_e kind,
 }
 
 
-GUARDRAIL_NDJSON_INLINE uint64_t
+GUARDRAIL_INLINE uint64_t
 guardrail_ndjson_neon_lines(const uint8_t *p, guardrail_ndjson_kind_e kind,
     uint8x16_t *least)
 {
@@ -243,11 +183,11 @@ guardrail_ndjson_neon_lines(const uint8_t *p, guardrail_ndjson_kind_e kind,
     c = guardrail_ndjson_neon_lines16(p + 32, kind, least);
     d = guardrail_ndjson_neon_lines16(p + 48, kind, least);
 
-    return guardrail_ndjson_neon_mask16(a, b, c, d);
+    return guardrail_neon_mask(a, b, c, d);
 }
 
 
-GUARDRAIL_NDJSON_INLINE unsigned
+GUARDRAIL_INLINE unsigned
 guardrail_ndjson_neon_unfit(uint8x16_t least, guardrail_ndjson_kind_e kind)
 {
     (void) kind;
@@ -257,10 +197,10 @@ guardrail_ndjson_neon_unfit(uint8x16_t least, guardrail_ndjson_kind_e kind)
 
 
 #define NDJSON_TARGET
-#define NDJSON_INLINE    GUARDRAIL_NDJSON_INLINE
-#define NDJSON_VEC       guardrail_ndjson_neon_t
-#define NDJSON_LOAD      guardrail_ndjson_neon_load
-#define NDJSON_EQ        guardrail_ndjson_neon_eq
+#define NDJSON_INLINE    GUARDRAIL_INLINE
+#define NDJSON_VEC       guardrail_neon_t
+#define NDJSON_LOAD      guardrail_neon_load
+#define NDJSON_EQ        guardrail_neon_eq
 #define NDJSON_WHITE     guardrail_ndjson_neon_white
 #define NDJSON_ODD       guardrail_ndjson_neon_odd
 #define NDJSON_SEPS      guardrail_ndjson_neon_seps

@@ -11,99 +11,41 @@
 
 #if defined(__x86_64__)
 
-#include <emmintrin.h>
-
+#include "base/guardrail_sse2.h"
 #include "records/guardrail_ndjson_fast.h"
 
 
-typedef struct {
-    __m128i  a;
-    __m128i  b;
-    __m128i  c;
-    __m128i  d;
-} guardrail_ndjson_sse2_t;
-
-
-GUARDRAIL_NDJSON_INLINE __m128i
-guardrail_ndjson_sse2_load16(const uint8_t *p)
-{
-    return _mm_loadu_si128((const __m128i *) (const void *) p);
-}
-
-
-GUARDRAIL_NDJSON_INLINE guardrail_ndjson_sse2_t
-guardrail_ndjson_sse2_load(const uint8_t *p)
-{
-    guardrail_ndjson_sse2_t  v;
-
-    v.a = guardrail_ndjson_sse2_load16(p);
-    v.b = guardrail_ndjson_sse2_load16(p + 16);
-    v.c = guardrail_ndjson_sse2_load16(p + 32);
-    v.d = guardrail_ndjson_sse2_load16(p + 48);
-
-    return v;
-}
-
-
-GUARDRAIL_NDJSON_INLINE uint64_t
-guardrail_ndjson_sse2_mask16(__m128i a, __m128i b, __m128i c, __m128i d)
-{
-    return (uint64_t) (uint32_t) _mm_movemask_epi8(a)
-           | (uint64_t) (uint32_t) _mm_movemask_epi8(b) << 16
-           | (uint64_t) (uint32_t) _mm_movemask_epi8(c) << 32
-           | (uint64_t) (uint32_t) _mm_movemask_epi8(d) << 48;
-}
-
-
-GUARDRAIL_NDJSON_INLINE __m128i
-guardrail_ndjson_sse2_is(__m128i v, uint8_t c)
-{
-    return _mm_cmpeq_epi8(v, _mm_set1_epi8((char) c));
-}
-
-
-GUARDRAIL_NDJSON_INLINE uint64_t
-guardrail_ndjson_sse2_eq(guardrail_ndjson_sse2_t v, uint8_t c)
-{
-    return guardrail_ndjson_sse2_mask16(guardrail_ndjson_sse2_is(v.a, c),
-                                        guardrail_ndjson_sse2_is(v.b, c),
-                                        guardrail_ndjson_sse2_is(v.c, c),
-                                        guardrail_ndjson_sse2_is(v.d, c));
-}
-
-
-GUARDRAIL_NDJSON_INLINE __m128i
+GUARDRAIL_INLINE __m128i
 guardrail_ndjson_sse2_white16(__m128i v, guardrail_ndjson_kind_e kind)
 {
     __m128i  m;
 
-    m = _mm_or_si128(guardrail_ndjson_sse2_is(v, ' '),
-                     guardrail_ndjson_sse2_is(v, '\t'));
-    m = _mm_or_si128(m, guardrail_ndjson_sse2_is(v, '\n'));
+    m = _mm_or_si128(guardrail_sse2_is(v, ' '),
+                     guardrail_sse2_is(v, '\t'));
+    m = _mm_or_si128(m, guardrail_sse2_is(v, '\n'));
 
     if (kind != ndjson_lf) {
-        m = _mm_or_si128(m, guardrail_ndjson_sse2_is(v, '\r'));
+        m = _mm_or_si128(m, guardrail_sse2_is(v, '\r'));
     }
 
     return m;
 }
 
 
-GUARDRAIL_NDJSON_INLINE uint64_t
-guardrail_ndjson_sse2_white(guardrail_ndjson_sse2_t v,
+GUARDRAIL_INLINE uint64_t
+guardrail_ndjson_sse2_white(guardrail_sse2_t v,
     guardrail_ndjson_kind_e kind)
 {
-    return guardrail_ndjson_sse2_mask16(
-                                  guardrail_ndjson_sse2_white16(v.a, kind),
-                                  guardrail_ndjson_sse2_white16(v.b, kind),
-                                  guardrail_ndjson_sse2_white16(v.c, kind),
-                                  guardrail_ndjson_sse2_white16(v.d, kind));
+    return guardrail_sse2_mask(guardrail_ndjson_sse2_white16(v.a, kind),
+                               guardrail_ndjson_sse2_white16(v.b, kind),
+                               guardrail_ndjson_sse2_white16(v.c, kind),
+                               guardrail_ndjson_sse2_white16(v.d, kind));
 }
 
 
 /* those that are not odd */
 
-GUARDRAIL_NDJSON_INLINE __m128i
+GUARDRAIL_INLINE __m128i
 guardrail_ndjson_sse2_even16(__m128i v, guardrail_ndjson_kind_e kind)
 {
     __m128i  m;
@@ -122,8 +64,8 @@ guardrail_ndjson_sse2_even16(__m128i v, guardrail_ndjson_kind_e kind)
 }
 
 
-GUARDRAIL_NDJSON_INLINE unsigned
-guardrail_ndjson_sse2_odd(guardrail_ndjson_sse2_t v,
+GUARDRAIL_INLINE unsigned
+guardrail_ndjson_sse2_odd(guardrail_sse2_t v,
     guardrail_ndjson_kind_e kind)
 {
     __m128i  ab, cd;
@@ -137,32 +79,32 @@ guardrail_ndjson_sse2_odd(guardrail_ndjson_sse2_t v,
 }
 
 
-GUARDRAIL_NDJSON_INLINE __m128i
+GUARDRAIL_INLINE __m128i
 guardrail_ndjson_sse2_seps16(const uint8_t *p)
 {
     __m128i  v0, v1, v2, nel, sep;
 
-    v0 = guardrail_ndjson_sse2_load16(p);
-    v1 = guardrail_ndjson_sse2_load16(p - 1);
-    v2 = guardrail_ndjson_sse2_load16(p - 2);
+    v0 = guardrail_sse2_load16(p);
+    v1 = guardrail_sse2_load16(p - 1);
+    v2 = guardrail_sse2_load16(p - 2);
 
-    nel = _mm_and_si128(guardrail_ndjson_sse2_is(v1, 0xc2),
-                        guardrail_ndjson_sse2_is(v0, 0x85));
+    nel = _mm_and_si128(guardrail_sse2_is(v1, 0xc2),
+                        guardrail_sse2_is(v0, 0x85));
 
     /* A8 or A9, FE or FF */
 
     v0 = _mm_or_si128(v0, _mm_set1_epi8(1));
 
-    sep = _mm_and_si128(guardrail_ndjson_sse2_is(v2, 0xe2),
-                        guardrail_ndjson_sse2_is(v1, 0x80));
-    sep = _mm_and_si128(sep, guardrail_ndjson_sse2_is(v0, 0xa9));
+    sep = _mm_and_si128(guardrail_sse2_is(v2, 0xe2),
+                        guardrail_sse2_is(v1, 0x80));
+    sep = _mm_and_si128(sep, guardrail_sse2_is(v0, 0xa9));
 
     return _mm_or_si128(_mm_or_si128(nel, sep),
-                        guardrail_ndjson_sse2_is(v0, 0xff));
+                        guardrail_sse2_is(v0, 0xff));
 }
 
 
-GUARDRAIL_NDJSON_INLINE unsigned
+GUARDRAIL_INLINE unsigned
 guardrail_ndjson_sse2_seps(const uint8_t *p)
 {
     __m128i  ab, cd;
@@ -176,21 +118,10 @@ guardrail_ndjson_sse2_seps(const uint8_t *p)
 }
 
 
-GUARDRAIL_NDJSON_INLINE uint64_t
-guardrail_ndjson_sse2_high(guardrail_ndjson_sse2_t v)
+GUARDRAIL_INLINE uint64_t
+guardrail_ndjson_sse2_high(guardrail_sse2_t v)
 {
-    return guardrail_ndjson_sse2_mask16(v.a, v.b, v.c, v.d);
-}
-
-
-GUARDRAIL_NDJSON_INLINE uint64_t
-guardrail_ndjson_sse2_ones(uint64_t m)
-{
-    m -= (m >> 1) & 0x5555555555555555;
-    m = (m & 0x3333333333333333) + ((m >> 2) & 0x3333333333333333);
-    m = (m + (m >> 4)) & 0x0f0f0f0f0f0f0f0f;
-
-    return (m * 0x0101010101010101) >> 56;
+    return guardrail_sse2_mask(v.a, v.b, v.c, v.d);
 }
 
 
@@ -199,14 +130,14 @@ guardrail_ndjson_sse2_ones(uint64_t m)
  * LF.  Least and greatest are of unsigned bytes in SSE2.
  */
 
-GUARDRAIL_NDJSON_INLINE __m128i
+GUARDRAIL_INLINE __m128i
 guardrail_ndjson_sse2_lines16(const uint8_t *p, guardrail_ndjson_kind_e kind,
     __m128i *least)
 {
     __m128i  v, lf, high, next;
 
-    v = guardrail_ndjson_sse2_load16(p);
-    next = guardrail_ndjson_sse2_load16(p + 1);
+    v = guardrail_sse2_load16(p);
+    next = guardrail_sse2_load16(p + 1);
 
     if (kind == ndjson_lf) {
         high = _mm_cmpgt_epi8(_mm_setzero_si128(), v);
@@ -218,11 +149,11 @@ guardrail_ndjson_sse2_lines16(const uint8_t *p, guardrail_ndjson_kind_e kind,
 
         v = _mm_adds_epu8(v, _mm_set1_epi8(1));
         high = _mm_or_si128(v, _mm_set1_epi8(0x20));
-        high = _mm_or_si128(guardrail_ndjson_sse2_is(high, 0xe2 + 1),
-                            guardrail_ndjson_sse2_is(v, 0xff));
+        high = _mm_or_si128(guardrail_sse2_is(high, 0xe2 + 1),
+                            guardrail_sse2_is(v, 0xff));
     }
 
-    lf = guardrail_ndjson_sse2_is(v, '\n' + 1);
+    lf = guardrail_sse2_is(v, '\n' + 1);
 
     v = _mm_max_epu8(v, _mm_and_si128(lf, next));
     *least = _mm_min_epu8(*least, _mm_andnot_si128(high, v));
@@ -231,7 +162,7 @@ guardrail_ndjson_sse2_lines16(const uint8_t *p, guardrail_ndjson_kind_e kind,
 }
 
 
-GUARDRAIL_NDJSON_INLINE uint64_t
+GUARDRAIL_INLINE uint64_t
 guardrail_ndjson_sse2_lines(const uint8_t *p, guardrail_ndjson_kind_e kind,
     __m128i *least)
 {
@@ -242,11 +173,11 @@ guardrail_ndjson_sse2_lines(const uint8_t *p, guardrail_ndjson_kind_e kind,
     c = guardrail_ndjson_sse2_lines16(p + 32, kind, least);
     d = guardrail_ndjson_sse2_lines16(p + 48, kind, least);
 
-    return guardrail_ndjson_sse2_mask16(a, b, c, d);
+    return guardrail_sse2_mask(a, b, c, d);
 }
 
 
-GUARDRAIL_NDJSON_INLINE unsigned
+GUARDRAIL_INLINE unsigned
 guardrail_ndjson_sse2_unfit(__m128i least, guardrail_ndjson_kind_e kind)
 {
     __m128i  m;
@@ -260,10 +191,10 @@ guardrail_ndjson_sse2_unfit(__m128i least, guardrail_ndjson_kind_e kind)
 
 
 #define NDJSON_TARGET
-#define NDJSON_INLINE    GUARDRAIL_NDJSON_INLINE
-#define NDJSON_VEC       guardrail_ndjson_sse2_t
-#define NDJSON_LOAD      guardrail_ndjson_sse2_load
-#define NDJSON_EQ        guardrail_ndjson_sse2_eq
+#define NDJSON_INLINE    GUARDRAIL_INLINE
+#define NDJSON_VEC       guardrail_sse2_t
+#define NDJSON_LOAD      guardrail_sse2_load
+#define NDJSON_EQ        guardrail_sse2_eq
 #define NDJSON_WHITE     guardrail_ndjson_sse2_white
 #define NDJSON_ODD       guardrail_ndjson_sse2_odd
 #define NDJSON_SEPS      guardrail_ndjson_sse2_seps
@@ -272,7 +203,7 @@ guardrail_ndjson_sse2_unfit(__m128i least, guardrail_ndjson_kind_e kind)
 #define NDJSON_MOST      _mm_set1_epi8(0x7f)
 #define NDJSON_LINES     guardrail_ndjson_sse2_lines
 #define NDJSON_UNFIT     guardrail_ndjson_sse2_unfit
-#define NDJSON_ONES      guardrail_ndjson_sse2_ones
+#define NDJSON_ONES      guardrail_sse2_ones
 #define NDJSON_BELOW(m)  ((m) ? (uint64_t) __builtin_ctzll(m) : 64)
 #define NDJSON_ABOVE(m)  ((m) ? (uint64_t) __builtin_clzll(m) : 64)
 #define NDJSON_LEAVE()
