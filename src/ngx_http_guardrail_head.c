@@ -534,8 +534,14 @@ ngx_http_guardrail_judge_type(ngx_http_guardrail_ctx_t *ctx,
     if (glcf->format != NGX_HTTP_GUARDRAIL_FORMAT_AUTO) {
         head->judged_as = ngx_http_guardrail_named_format(glcf);
 
-    } else if (!in_force && head->format >= GUARDRAIL_FORMAT_SNIFF) {
+    } else if (!in_force && head->format == GUARDRAIL_FORMAT_SNIFF) {
         head->judged_as = GUARDRAIL_FORMAT_NONE;
+
+    } else if (!in_force && head->format == GUARDRAIL_FORMAT_SNIFF_CSV) {
+
+        /* nobody asks whether it is JSON: its rows count as those of NDJSON */
+
+        head->judged_as = GUARDRAIL_FORMAT_CSV;
 
     } else {
         head->judged_as = head->format;

@@ -416,7 +416,8 @@ ngx_http_guardrail_fmt_measure(guardrail_fmt_t *f,
     case ngx_http_guardrail_var_json_depth:
         guardrail_fmt_u64(f, b->json ? b->json->deepest : 0);
         return b->json && b->format != GUARDRAIL_FORMAT_NONE
-               && b->format != GUARDRAIL_FORMAT_CSV;
+               && b->format != GUARDRAIL_FORMAT_CSV
+               && b->format < GUARDRAIL_FORMAT_SNIFF;
 
     case ngx_http_guardrail_var_memory:
 
@@ -509,6 +510,7 @@ ngx_http_guardrail_format_name(ngx_http_guardrail_ctx_t *ctx)
         return "json_seq";
 
     case GUARDRAIL_FORMAT_CSV:
+    case GUARDRAIL_FORMAT_SNIFF_CSV:    /* blank so far */
         return "csv";
 
     default:

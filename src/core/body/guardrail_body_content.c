@@ -290,6 +290,9 @@ guardrail_body_record_count(const guardrail_body_t *b)
     case GUARDRAIL_FORMAT_SNIFF_CSV:    /* blank rows so far */
         return b->csv ? b->csv->records : 0;
 
+    case GUARDRAIL_FORMAT_SNIFF:        /* white space, perhaps a BOM */
+        return 0;
+
     default:
         return b->nd.records;
     }
@@ -308,6 +311,9 @@ guardrail_body_largest_record(const guardrail_body_t *b)
     case GUARDRAIL_FORMAT_CSV:
     case GUARDRAIL_FORMAT_SNIFF_CSV:
         return b->csv ? b->csv->largest : 0;
+
+    case GUARDRAIL_FORMAT_SNIFF:
+        return 0;
 
     default:
         return b->nd.largest;
@@ -330,7 +336,8 @@ guardrail_body_has_estimate(const guardrail_body_t *b)
     return b->limits.memory_factor
            || (b->json && b->json->memory)
            || b->format == GUARDRAIL_FORMAT_NONE
-           || b->format == GUARDRAIL_FORMAT_CSV;
+           || b->format == GUARDRAIL_FORMAT_CSV
+           || b->format >= GUARDRAIL_FORMAT_SNIFF;
 }
 
 
@@ -348,8 +355,11 @@ guardrail_body_estimate(const guardrail_body_t *b)
                                  guardrail_body_part(n % 1000, factor));
     }
 
+    /* while nothing says that it is JSON, it costs what other bodies do */
+
     if (b->json && b->json->memory && b->format != GUARDRAIL_FORMAT_NONE
-        && b->format != GUARDRAIL_FORMAT_CSV)
+        && b->format != GUARDRAIL_FORMAT_CSV
+        && b->format < GUARDRAIL_FORMAT_SNIFF)
     {
         n = guardrail_json_estimate(b->json);
 
