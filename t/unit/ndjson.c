@@ -77,6 +77,7 @@ static void test_one_longer(void);
 static void test_records(void);
 static void test_records_one_longer(void);
 static void test_random_limits_set_late(void);
+static void test_blank(void);
 static size_t random_body(uint8_t *p, size_t max);
 static size_t random_text(uint8_t *p, size_t max);
 static void random_limits(guardrail_ndjson_limits_t *limits,
@@ -342,6 +343,7 @@ main(void)
     test_records();
     test_records_one_longer();
     test_random_limits_set_late();
+    test_blank();
 
     return tap_done();
 }
@@ -1183,6 +1185,67 @@ test_random_limits_set_late(void)
     }
 
     tap_ok(pass, "random bodies, limits set late");
+}
+
+
+/* a line of white space, longer than any record, whose CR ends a block */
+
+static void
+test_blank(void)
+{
+    int                        pass;
+    size_t                     i, first, blanks, len, cut;
+    uint8_t                    body[512];
+    unsigned                   k;
+    result_t                   m, r;
+    guardrail_ndjson_limits_t  limits;
+
+    static const char  *begins[] = { "", "\r\n", "a\r\n", "\xc3\xa9\r\n",
+                                     "\r\na" };
+    static const char  *ends[] = { "\n", "\n\n", "\nb", "b\n",
+                                   "\nbcd\r\n" };
+
+    /* only where no line within a block is the largest there are loops */
+
+    limits.max_records = NL;
+    limits.max_lines = NL;
+    limits.refuse_utf16 = 0;
+    pass = 1;
+
+    for (i = 0; i < 25; i++) {
+
+        for (blanks = 100; blanks < 260; blanks++) {
+            first = 70 + strlen(begins[i % 5]);
+
+            memset(body, 'x', 70);
+            memcpy(body + 70, begins[i % 5], first - 70);
+            memset(body + first, (i & 1) ? '\t' : ' ', blanks);
+
+            len = first + blanks;
+            body[len++] = '\r';
+
+            memcpy(body + len, ends[i / 5], strlen(ends[i / 5]));
+            len += strlen(ends[i / 5]);
+
+            /* white space in front of what ends a block is white, too */
+
+            memset(body + len, ' ', 70);
+            len += 70;
+
+            limits.max_record_size = (blanks & 1) ? NL : 90;
+
+            model(&limits, body, len, &m);
+            pass &= check_all(body, len, &limits, &m);
+
+            for (k = 0; k < nops; k++) {
+                cut = first + 1;
+                run(ops_list[k], &limits, body, len, &cut, 1, &r);
+                pass &= same(&r, &m);
+            }
+        }
+    }
+
+    tap_ok(pass, "long blank lines with a CR, at each place of a block");
 }
 
 

@@ -114,6 +114,25 @@ guardrail_ndjson_lead(const uint8_t *p)
 }
 
 
+/*
+ * Is the last of these bytes that is no space, tab or CR one of a line, not an
+ * LF that ends it?
+ */
+
+GUARDRAIL_INLINE unsigned
+guardrail_ndjson_text_before(const uint8_t *p, size_t len)
+{
+    while (len--) {
+
+        if (p[len] != ' ' && p[len] != '\t' && p[len] != '\r') {
+            return p[len] != '\n';
+        }
+    }
+
+    return 0;
+}
+
+
 GUARDRAIL_INLINE void
 guardrail_ndjson_begin(guardrail_ndjson_fast_t *f, guardrail_ndjson_sizes_t *z,
     const guardrail_ndjson_t *s)

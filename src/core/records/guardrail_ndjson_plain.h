@@ -85,13 +85,17 @@ guardrail_ndjson_plain(guardrail_ndjson_fast_t *f,
 
     if (i) {
 
-        /* within a line by LF there was but one segment, if it began here */
+        /*
+         * Within a line by LF there was but one segment, if it began here.  A
+         * CR at the end has stopped the sum: no bit says what is before it.
+         */
 
         if (lines != f->lines) {
             f->content = 0;
         }
 
-        f->content |= (start == 0);
+        f->content |= last ? guardrail_ndjson_text_before(p, i * 64 - 1)
+                           : (start == 0);
 
         f->records = records;
         f->lines = lines;
