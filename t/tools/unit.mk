@@ -27,7 +27,7 @@ OPT_clang = -O2 -Wconditional-uninitialized
 OPT_asan = -O1 -fno-omit-frame-pointer -fsanitize=address,undefined \
 	-fno-sanitize-recover=all \
 	-DGUARDRAIL_ZONE_POINTS -DGUARDRAIL_ZONE_SCALAR
-OPT_gcov = -O0 --coverage -fprofile-update=atomic
+OPT_gcov = -O0 --coverage -fprofile-update=atomic -DGUARDRAIL_ZONE_POINTS
 
 
 all: $(foreach v,$(VARIANTS),$(TESTS:t/unit/%.c=$(OUT)/$(v)/%)) core
