@@ -29,7 +29,7 @@ chosen=(
     52-client-abort 10-max-body 35-problem-json 40-refused-body-is-no-request
     42-expect-100-continue 51-unbuffered 53-http2-streams 60-dry-run
     62-variables 66-answer-and-other-filters 86-slow-after-the-answer
-    145-body-that-cannot-be-stored
+    145-body-that-cannot-be-stored 146-memory-grows-while-streaming
 
     # decoders, stepping aside, their memory
 
