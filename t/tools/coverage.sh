@@ -24,8 +24,9 @@ failed=0
 
 if [ $# = 0 ]; then
     set -- t/*.t
-    mapfile -t units < <(t/tools/unit.sh gcov)
-    objs+=(build/unit/.objs/gcov/src)
+    programs=$(t/tools/unit.sh gcov)
+    mapfile -t units <<< "$programs"
+    objs+=(build/unit/.objs/gcov)
 fi
 
 find "${objs[@]}" -name '*.gcda' -delete
