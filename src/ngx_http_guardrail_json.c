@@ -18,6 +18,8 @@ typedef struct {
 
 static char *ngx_http_guardrail_json_param(ngx_conf_t *cf,
     guardrail_body_json_t *json, ngx_str_t *value, ngx_uint_t *seen);
+static ngx_int_t ngx_http_guardrail_json_seen(ngx_conf_t *cf,
+    ngx_str_t *value, ngx_uint_t *seen, ngx_uint_t n);
 
 
 static ngx_http_guardrail_json_param_t  ngx_http_guardrail_json_params[] = {
@@ -127,7 +129,7 @@ ngx_http_guardrail_json_param(ngx_conf_t *cf, guardrail_body_json_t *json,
     char                             *p;
     uint64_t                          n;
     ngx_str_t                         s;
-    ngx_uint_t                        i;
+    ngx_uint_t                        i, on;
     ngx_http_guardrail_json_param_t  *param;
 
     param = ngx_http_guardrail_json_params;
@@ -141,14 +143,9 @@ ngx_http_guardrail_json_param(ngx_conf_t *cf, guardrail_body_json_t *json,
             continue;
         }
 
-        if (*seen & ((ngx_uint_t) 1 << i)) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "duplicate parameter \"%V\" in "
-                               "\"guardrail_json\" directive", value);
+        if (ngx_http_guardrail_json_seen(cf, value, seen, i) != NGX_OK) {
             return NGX_CONF_ERROR;
         }
-
-        *seen |= (ngx_uint_t) 1 << i;
 
         s.data = value->data + param[i].name.len;
         s.len = value->len - param[i].name.len;
@@ -163,12 +160,18 @@ ngx_http_guardrail_json_param(ngx_conf_t *cf, guardrail_body_json_t *json,
         return NGX_CONF_OK;
     }
 
-    if (ngx_strcmp(value->data, "strict=on") == 0) {
-        json->strict = 1;
-        return NGX_CONF_OK;
-    }
+    on = (ngx_strcmp(value->data, "strict=on") == 0);
 
-    if (ngx_strcmp(value->data, "strict=off") == 0) {
+    if (on || ngx_strcmp(value->data, "strict=off") == 0) {
+
+        /* its bit is the one behind those of the table */
+
+        if (ngx_http_guardrail_json_seen(cf, value, seen, i) != NGX_OK) {
+            return NGX_CONF_ERROR;
+        }
+
+        json->strict = on;
+
         return NGX_CONF_OK;
     }
 
@@ -177,4 +180,21 @@ ngx_http_guardrail_json_param(ngx_conf_t *cf, guardrail_body_json_t *json,
                        "directive", value);
 
     return NGX_CONF_ERROR;
+}
+
+
+static ngx_int_t
+ngx_http_guardrail_json_seen(ngx_conf_t *cf, ngx_str_t *value,
+    ngx_uint_t *seen, ngx_uint_t n)
+{
+    if (*seen & ((ngx_uint_t) 1 << n)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "duplicate parameter \"%V\" in "
+                           "\"guardrail_json\" directive", value);
+        return NGX_ERROR;
+    }
+
+    *seen |= (ngx_uint_t) 1 << n;
+
+    return NGX_OK;
 }

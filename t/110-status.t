@@ -21,6 +21,13 @@ $t->start(http => <<'HTTP', server => <<'SERVER');
         default  on;
         off      off;
     }
+    map $arg_plan $most {
+        default  1m;
+    }
+    map $arg_plan $plan {
+        default  10/1m;
+    }
+    guardrail_zone zone size=256k;
     server_names_hash_bucket_size 64;
 HTTP
     guardrail on;
@@ -58,6 +65,9 @@ HTTP
 
     location /variable {
         guardrail $mode;
+        guardrail_max_body $most;
+        guardrail_body_timeout 1500ms;
+        guardrail_quota zone requests $plan;
         proxy_pass http://%%BACKEND%%;
     }
 
@@ -199,6 +209,9 @@ is($t->get('/variable?mode=off')->status, 200, 'off, without a body');
 $l = location($t, 'localhost /variable');
 is_deeply([@{$l->{requests}}{qw(off pass)}], [2, 1], 'off and on');
 is($l->{limits}[0]{guardrail}, '$mode', 'the variable is shown');
+is($l->{limits}[0]{max_body}, '$most', 'and that of a limit');
+is($l->{limits}[0]{quotas}[0]{limit}, '$plan', 'and that of a quota');
+is($l->{limits}[0]{body_timeout}, 1.5, 'seconds');
 
 is($t->post('/redirected', 'x')->status, 200, 'redirected');
 is(location($t, 'app')->{requests}{pass}, 1, 'counted where it ended');

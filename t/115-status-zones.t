@@ -41,6 +41,11 @@ HTTP
         proxy_pass http://%%HELD%%;
     }
 
+    location /full {
+        guardrail_quota backend concurrency 2;
+        proxy_pass http://%%HELD%%;
+    }
+
     location /secret {
         guardrail_tenant $http_x_api_key;
         guardrail_quota secret requests 100/1m;
@@ -122,11 +127,15 @@ like($z->{tenants}[0]{tenant}, qr/^[0-9a-f]{16}$/, 'a secret is a hash');
 
 # Prometheus: no tenant is a label
 
+is($t->get('/full')->status, 503, 'both places are taken');
+
 my $m = metrics($t->get('/status?format=prometheus')->body);
 
 is($m->{'guardrail_zone_entries{zone="tenants"}'}, 3, 'keys');
 is($m->{'guardrail_zone_refusals_total{zone="tenants",item="requests-3600s"}'},
    2, 'refusals');
+is($m->{'guardrail_zone_refusals_total{zone="backend",item="concurrency"}'},
+   1, 'refusals of a level');
 is($m->{'guardrail_zone_leases{zone="backend",unit="concurrency"}'}, 2,
    'leases');
 is($m->{'guardrail_zone_waiting{zone="backend"}'}, 1, 'waiting');

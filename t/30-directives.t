@@ -30,7 +30,7 @@ my %accepted = (
                                   'zstd', 'zstd br deflate gzip',
                                   'deflate gzip', 'none'],
     guardrail_decode          => [qw(on off)],
-    guardrail_format          => [qw(auto none ndjson)],
+    guardrail_format          => [qw(auto none ndjson json_seq json csv)],
     guardrail_max_records     => \@numbers,
     guardrail_max_record_size => \@sizes,
     guardrail_error_format    => [qw(problem nginx)],
@@ -42,8 +42,9 @@ my %accepted = (
     guardrail_quota           => ['zone requests 10/1m', 'zone bytes $arg_n'],
     guardrail_headers         => [qw(on off)],
     guardrail_memory_model    => ['1', '28', '1.5', 'cpython',
-                                  'cpython per=record'],
-    guardrail_json            => ['off', 'depth=9 strict=on'],
+                                  'cpython per=body', 'cpython per=record'],
+    guardrail_json            => ['off', 'strict=off', 'string=0 number=off',
+                                  'depth=9 strict=on'],
     guardrail_max_memory      => \@sizes,
     guardrail_min_rate        => ['off', '500', '500 grace=20s'],
     guardrail_body_timeout    => [qw(0 off 30s 500ms)],
@@ -236,6 +237,40 @@ sub mistakes {
     for my $size (qw(abc -1 10x 99999999999999999999)) {
         refuses(conf("guardrail_max_ratio 200 floor=$size;"), "floor $size",
                 qr/"guardrail_max_ratio"/, qr/[="]\Q$size\E"/);
+    }
+
+    # what several words say; the one at fault is the last but where it is told
+
+    my @words = (
+        map({ ["guardrail_max_arg limit $_"] } 'abc', '-1', '1.5', '1k',
+            '10 requird', '10 10'),
+        ['guardrail_max_arg "" 10', 'empty name in '],
+        map({ ["guardrail_max_window from to $_"] } 'abc', '-1', '1x', '1.5h'),
+        ['guardrail_max_window from to ""', '""'],
+        ['guardrail_max_window "" to 1h', 'empty name in '],
+        ['guardrail_max_window from "" 1h', 'empty name in '],
+        ['guardrail_max_window from FROM 1h', '"from"'],
+        map({ ["guardrail_types text/csv $_"] } 'json', '~'),
+        ['guardrail_types "text/csv; charset=utf-8"',
+         '"text/csv; charset=utf-8"'],
+        ['guardrail_types ~text/(', '"text/("'],
+        map({ ["guardrail_json keys=3 $_"] } 'depth=x', 'depth=-1', 'depth=',
+            'depth', 'depht=3', 'Depth=3', 'strict', 'strict=yes', 'off',
+            'string=1x', 'number=1k', 'keys=4'),
+        ['guardrail_json strict=on strict=off', '"strict=off"'],
+        map({ ["guardrail_min_rate $_"] } 'abc', '-1', '1x', '$arg_n',
+            '500 grace', '500 grace=', '500 grace=x', '500 grace=-1',
+            '500 gracee=1s', '500 20s'),
+        map({ ["guardrail_memory_model $_"] } 'cpython per=line',
+            'cpython per=', 'cpython record', '2 per=record', '2 per=body'),
+    );
+
+    for (@words) {
+        my ($text, $word) = @$_;
+        my ($name, $last) = $text =~ /^(\S+) .*?(\S+)\z/;
+
+        refuses(conf("$text;"), $text, qr/"\Q$name\E"/,
+                defined $word ? qr/\Q$word\E/ : qr/"\Q$last\E"/);
     }
 
     for my $list ('gzip none', 'none gzip', 'gzip gzip', 'br zstd br',

@@ -36,6 +36,7 @@ my $location = <<'LOCATION';
         }
 
         location /NAME/decoded {
+            guardrail_encodings gzip br zstd;
             guardrail_max_ratio off;
             guardrail_max_decoded 3000000;
             proxy_pass http://%%BACKEND%%;
@@ -81,6 +82,7 @@ my $server = <<'SERVER';
     }
 
     location /decoded {
+        guardrail_encodings gzip br zstd;
         guardrail_max_ratio off;
         guardrail_max_decoded 3000000;
         proxy_pass http://%%BACKEND%%;
@@ -154,6 +156,22 @@ each_framing {
 
         $r = $t->post("$at/decoded", $zeros, @o, encoding => 'gzip');
         is($r->json->{sha1}, sha1_hex($zeros), "$n: a coded body arrived");
+
+        # a decoder has taken all of it in, and most is still to come
+
+        for (['br', brotli_zeros()], ['zstd', zstd_zeros(23)]) {
+            my ($coding, $body) = @$_;
+
+            $backend->clear;
+            $r = $t->post("$at/decoded", $body, @o, encoding => $coding);
+            is($r->json->{reason}, 'max_decoded', "$n: $coding: too much");
+            is($backend->connections, 0, "$n: $coding: the backend");
+        }
+
+        my $small = zstd_zeros(22);
+
+        $r = $t->post("$at/decoded", $small, @o, encoding => 'zstd');
+        is($r->json->{sha1}, sha1_hex($small), "$n: zstd arrived");
 
         $backend->clear;
 

@@ -67,6 +67,10 @@ my $status = 'location = /status { guardrail_status; %s }';
 my $world = 'listen 0.0.0.0:%%ANY%%;';
 
 warned(sprintf($status, ''), undef, 'a status on loopback addresses');
+warned('listen [::1]:%%ANY%%; listen unix:%%DIR%%/socket; '
+       . sprintf($status, ''), undef, 'IPv6 and a socket of this machine');
+warned('listen [::]:%%ANY%%; ' . sprintf($status, ''),
+       'guardrail_status.*open to everybody', 'all addresses of IPv6');
 warned("$world " . sprintf($status, ''), 'guardrail_status.*open to everybody',
        'a status that is open to the world');
 warned("$world " . sprintf($status, 'allow 127.0.0.1; deny all;'), undef,

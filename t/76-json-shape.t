@@ -16,7 +16,15 @@ use Guardrail::Test;
 my $t = Guardrail::Test->new;
 my $backend = $t->backend;
 
-$t->start(server => <<'SERVER');
+# each limit by itself, in a location of its own
+
+my $alone = join '', map { "location = /alone/$_->[0] { "
+                           . "guardrail_json $_->[0]=$_->[1]; "
+                           . "proxy_pass http://%%BACKEND%%; }\n" }
+            (['depth', 3], ['keys', 3], ['items', 4], ['tokens', 12],
+             ['key', 5], ['string', 10], ['number', 6]);
+
+$t->start(server => $alone . <<'SERVER');
     guardrail on;
     add_header X-G "$guardrail_format $guardrail_json_depth" always;
     client_body_buffer_size 1k;
@@ -35,6 +43,13 @@ $t->start(server => <<'SERVER');
     location /lines {
         guardrail_json depth=3;
         guardrail_format ndjson;
+        proxy_pass http://%%BACKEND%%;
+    }
+
+    location /seq {
+        guardrail_json depth=3 tokens=12;
+        guardrail_format json_seq;
+        guardrail_max_records 2;
         proxy_pass http://%%BACKEND%%;
     }
 
@@ -99,6 +114,14 @@ each_framing {
             is($r->json->{observed}, $observed, "$what: observed");
             is($backend->connections, 0, "$what: the backend");
         }
+
+        next if $name eq 'escapes';
+
+        is($t->post("/alone/$name", $good, framing => $f,
+                    type => $json)->status, 200, "$name alone: at the limit");
+        is($t->post("/alone/$name", $bad, framing => $f,
+                    type => $json)->json->{reason}, $reason,
+           "$name alone: one more");
     }
 
     # each line is of its own, until one leaves containers open
@@ -110,6 +133,18 @@ each_framing {
        413, 'open containers stay open, by auto');
     is($t->post('/lines', "[\n" x 4, framing => $f)->status, 200,
        'not with an explicit format');
+
+    # a sequence by an explicit format, whatever the type says
+
+    for ([200, "\x1e[1]\n\x1e[[2]]\n"], [413, "\x1e1\n\x1e2\n\x1e3\n"],
+         [413, "\x1e[[[[\n"])
+    {
+        my ($status, $body) = @$_;
+        my $r = $t->post('/seq', $body, framing => $f, type => 'text/plain');
+
+        is($r->status, $status, 'json_seq');
+        like($r->header('X-G'), qr/^json_seq /, 'json_seq: the format');
+    }
 
     is($t->post('/strict', '{"a":1}', framing => $f, type => $json)->status,
        200, 'strict: JSON');

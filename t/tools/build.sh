@@ -106,7 +106,8 @@ if [ -n "${NGINX_SRC:-}" ]; then
                --with-http_ssl_module --with-http_realip_module
                --with-http_auth_request_module --with-http_dav_module
                --with-http_stub_status_module --with-http_gunzip_module
-               --with-http_sub_module --with-threads)
+               --with-http_sub_module --with-http_addition_module
+               --with-threads)
     fi
 
 elif [ -f /usr/share/nginx/src/conf_flags ]; then

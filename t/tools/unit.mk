@@ -2,7 +2,8 @@
 # Copyright (C) nginx-guardrail authors
 
 # The core and its unit tests, three times: by gcc, by clang, and with
-# sanitizers.  Programs go to build/unit/VARIANT.
+# sanitizers; "make gcov" is a fourth, which counts lines.  Programs go to
+# build/unit/VARIANT.
 
 VARIANTS = gcc clang asan
 OUT = build/unit
@@ -19,17 +20,21 @@ BASE = -std=c11 -g -Isrc/core $(HAVE) -MMD -MP
 CC_gcc = gcc
 CC_clang = clang
 CC_asan = gcc
+CC_gcov = gcc
 
 OPT_gcc = -O2
 OPT_clang = -O2 -Wconditional-uninitialized
 OPT_asan = -O1 -fno-omit-frame-pointer -fsanitize=address,undefined \
 	-fno-sanitize-recover=all \
 	-DGUARDRAIL_ZONE_POINTS -DGUARDRAIL_ZONE_SCALAR
+OPT_gcov = -O0 --coverage -fprofile-update=atomic -DGUARDRAIL_ZONE_POINTS
 
 
 all: $(foreach v,$(VARIANTS),$(TESTS:t/unit/%.c=$(OUT)/$(v)/%)) core
 
 core: $(foreach v,$(VARIANTS),$(CORE:%.c=$(OUT)/.objs/$(v)/%.o))
+
+gcov: $(TESTS:t/unit/%.c=$(OUT)/gcov/%)
 
 
 define VARIANT
@@ -50,10 +55,10 @@ $(OUT)/$(1)/%: $(OUT)/.objs/$(1)/t/unit/%.o \
 
 endef
 
-$(foreach v,$(VARIANTS),$(eval $(call VARIANT,$(v))))
+$(foreach v,$(VARIANTS) gcov,$(eval $(call VARIANT,$(v))))
 
 
 -include $(shell find $(OUT)/.objs -name '*.d' 2>/dev/null)
 
-.PHONY: all core
+.PHONY: all core gcov
 .SECONDARY:

@@ -7,6 +7,7 @@
 #     t/tools/unit.sh          build and run
 #     t/tools/unit.sh build    build only, print the programs
 #     t/tools/unit.sh core     compile the core only
+#     t/tools/unit.sh gcov     build what counts lines, print the programs
 
 set -eu
 
@@ -15,7 +16,7 @@ cd "$(dirname "$0")/../.."
 programs() {
     local v f
 
-    for v in gcc clang asan; do
+    for v in "$@"; do
         for f in t/unit/*.c; do
             [ ! -f "$f" ] || echo "build/unit/$v/$(basename "$f" .c)"
         done
@@ -34,13 +35,18 @@ core)
 
 build)
     make -s -j"$(nproc)" -f t/tools/unit.mk all 9>&- >&2
-    programs
+    programs gcc clang asan
+    ;;
+
+gcov)
+    make -s -j"$(nproc)" -f t/tools/unit.mk gcov 9>&- >&2
+    programs gcov
     ;;
 
 run)
     make -s -j"$(nproc)" -f t/tools/unit.mk all 9>&-
     exec 9>&-
-    programs | xargs -r prove -j"$(nproc)" --timer --exec ''
+    programs gcc clang asan | xargs -r prove -j"$(nproc)" --timer --exec ''
     ;;
 
 *)

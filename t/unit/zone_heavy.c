@@ -19,11 +19,13 @@
 #if defined(__SANITIZE_ADDRESS__)
 #define TENANTS   20000
 #define CHARGES   200000
-#define KILLED    3000
 #else
 #define TENANTS   100000
 #define CHARGES   2000000
-#define KILLED    0
+#endif
+
+#ifdef GUARDRAIL_ZONE_POINTS
+#define KILLED    3000
 #endif
 
 

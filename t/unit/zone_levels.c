@@ -18,12 +18,16 @@
 
 #if defined(__SANITIZE_ADDRESS__)
 #define EPISODES  200
-#define KILLED    200
 #define STEPS     300
 #else
 #define EPISODES  400
-#define KILLED    0
 #define STEPS     400
+#endif
+
+#ifdef GUARDRAIL_ZONE_POINTS
+#define KILLED    200
+#else
+#define KILLED    0
 #endif
 
 

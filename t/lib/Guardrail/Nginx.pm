@@ -17,6 +17,9 @@ use Time::HiRes qw(sleep time);
 use Guardrail::Util qw(listen_port read_file root scale wait_until
                        write_file);
 
+my $sanitizer = qr/(?:Address|Leak|UndefinedBehavior)Sanitizer
+                   |runtime\ error:/x;
+
 
 # Options: workers => N, module => 0 to leave the module out, log_level,
 # lingering => TIME.
@@ -221,6 +224,7 @@ sub nginx_t {
     my $text = read_file($out);
 
     die "nginx -t: signal " . ($status & 127) . "\n$text" if $status & 127;
+    die "nginx -t: $text" if $text =~ $sanitizer;
 
     return (!$status, $text);
 }
@@ -548,8 +552,7 @@ sub expect_log {
 sub bad_lines {
     my ($self) = @_;
     my $bad = qr/\[(?:alert|emerg)\]|open\ socket|exited\ on\ signal
-                 |(?:Address|Leak|UndefinedBehavior)Sanitizer
-                 |runtime\ error:/x;
+                 |$sanitizer/x;
     my @lines = $self->log_lines($bad);
 
     for my $re (@{$self->{expected}}) {
