@@ -405,7 +405,6 @@ sub median {
 }
 
 
-sub min { return (sort { $a <=> $b } @_)[0] }
 sub max { return (sort { $b <=> $a } @_)[0] }
 sub min { return (sort { $a <=> $b } @_)[0] }
 

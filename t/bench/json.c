@@ -84,6 +84,7 @@ static size_t line_apostrophes(char *p);
 static size_t line_quotes(char *p);
 static const char *word(void);
 static void bench(const load_t *load, const guardrail_json_ops_t *ops);
+static void touch(void);
 static double run_own(const load_t *load, const guardrail_json_ops_t *ops);
 static double run_yajl(const load_t *load);
 static double run_ondemand(const load_t *load);
@@ -218,9 +219,16 @@ bench(const load_t *load, const guardrail_json_ops_t *ops)
     yajl = 1;
 
     for (i = 0; i < RUNS; i++) {
+        touch();
         own[i] = run_own(load, ops);
+
+        touch();
         other[i] = run_yajl(load);
+
+        touch();
         iterate[i] = run_ondemand(load);
+
+        touch();
         minify[i] = run_minify(load);
 
         times[i] = other[i] / own[i];
@@ -244,6 +252,20 @@ bench(const load_t *load, const guardrail_json_ops_t *ops)
     }
 
     fflush(stdout);
+}
+
+
+/* who came before has filled the cache with other things */
+
+static void
+touch(void)
+{
+    size_t             i;
+    volatile unsigned  sum;
+
+    for (i = 0, sum = 0; i < length; i += 64) {
+        sum += (unsigned char) body[i];
+    }
 }
 
 

@@ -30,7 +30,7 @@ compile backend t/bench/backend.c
 compile posts t/bench/posts.c
 compile inflate t/bench/inflate.c -lz
 compile ndjson t/bench/ndjson.c src/core/*/*.c -lz
-compile csv t/bench/csv.c src/core/records/*.c
+compile csv t/bench/csv.c src/core/records/*.c src/core/base/*.c
 
 # C++ is for simdjson only
 
