@@ -930,8 +930,18 @@ sub report_bombs {
 
 sub scan {
     scan_with('ndjson', 'NDJSON scanning', 'records of 100 bytes' => 8);
+    scan_with('csv', 'CSV rows');
     scan_with('json', 'The shape of JSON', 'records of 160 bytes' => 1.5,
               'records of 8 bytes' => 0.8);
+
+    my @coded = map { ($_->[0], "$data/body.ndjson.$_->[1]") }
+        ['gzip', 'gz'], ['br', 'br'], ['zstd', 'zst'];
+    my ($head, @lines) = split /\n/, `taskset -c $core $data/codec @coded`;
+
+    table('Decoding in pieces of 4 and 16 KiB, GB/s of output',
+          (split ' ', $head)[1, 2]);
+
+    row(split /\s{2,}/) for @lines;
 }
 
 
@@ -955,7 +965,7 @@ sub scan_with {
 
         # of shape alone: the last one is how many times as fast as yajl
 
-        if ($avx2 && $program eq 'json' && $name !~ /strict/
+        if ($avx2 && $program eq 'json' && $name !~ /strict|memory/
             && $speed[-1] ne '-')
         {
             push @yajl, $speed[-1];

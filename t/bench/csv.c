@@ -78,8 +78,8 @@ measure(const guardrail_csv_ops_t *ops, const char *name, const char *row)
 
     qsort(times, RUNS, sizeof(double), compare);
 
-    printf("%-8s %-24s %6.2f GB/s, best %6.2f\n", guardrail_csv_name(ops),
-           name, (double) BODY * TIMES / times[RUNS / 2] / 1e9,
+    printf("%-36s%8.2f %7.2f\n", name,
+           (double) BODY * TIMES / times[RUNS / 2] / 1e9,
            (double) BODY * TIMES / times[0] / 1e9);
 }
 
@@ -110,21 +110,19 @@ compare(const void *a, const void *b)
 int
 main(int argc, char **argv)
 {
-    size_t                      i, j;
+    size_t                      i;
     const guardrail_csv_ops_t  *ops;
 
-    static const char  *names[] = { "scalar", "sse2", "avx2", "neon" };
+    ops = (argc > 1) ? guardrail_csv_by_name(argv[1]) : guardrail_csv_select();
 
-    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        ops = guardrail_csv_by_name(names[i]);
+    if (ops == NULL) {
+        return 1;
+    }
 
-        if (ops == NULL || (argc > 1 && strcmp(argv[1], names[i]) != 0)) {
-            continue;
-        }
+    printf("%-36s%8s  (best)\n", "GB/s", guardrail_csv_name(ops));
 
-        for (j = 0; j < sizeof(loads) / sizeof(loads[0]); j++) {
-            measure(ops, loads[j].name, loads[j].row);
-        }
+    for (i = 0; i < sizeof(loads) / sizeof(loads[0]); i++) {
+        measure(ops, loads[i].name, loads[i].row);
     }
 
     return 0;

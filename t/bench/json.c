@@ -50,7 +50,8 @@ size_t bench_simdjson_minify(const char *body, size_t len, char *to);
 typedef enum {
     limit_shape = 0,                    /* depth, tokens and lengths */
     limit_members,                      /* and keys and items */
-    limit_strict                        /* RFC 8259, and all of these */
+    limit_strict,                       /* RFC 8259, and all of these */
+    limit_memory                        /* the estimate, and all but that */
 } limit_e;
 
 
@@ -146,7 +147,15 @@ static const load_t  loads[] = {
     { "records of 8 bytes, strict", GUARDRAIL_JSON_LINES, limit_strict,
       line_8, BODY },
     { "a third is UTF-8, strict", GUARDRAIL_JSON_LINES, limit_strict,
-      line_utf8, BODY }
+      line_utf8, BODY },
+    { "records of 160 bytes, memory", GUARDRAIL_JSON_LINES, limit_memory,
+      line_160, BODY },
+    { "records of 8 bytes, memory", GUARDRAIL_JSON_LINES, limit_memory,
+      line_8, BODY },
+    { "a third is UTF-8, memory", GUARDRAIL_JSON_LINES, limit_memory,
+      line_utf8, BODY },
+    { "an array of records, memory", GUARDRAIL_JSON_TEXT, limit_memory,
+      line_element, BODY }
 };
 
 
@@ -281,6 +290,8 @@ run_own(const load_t *load, const guardrail_json_ops_t *ops)
     guardrail_json_t          s;
     guardrail_json_limits_t   limits;
 
+    static guardrail_json_memory_t  m;
+
     memset(&limits, 0, sizeof(limits));
 
     limits.depth = 64;
@@ -292,7 +303,7 @@ run_own(const load_t *load, const guardrail_json_ops_t *ops)
     limits.items = (load->limits == limit_shape) ? NL : 1000000;
     limits.max_records = NL;
     limits.max_record_size = NL;
-    limits.memory = NL;
+    limits.memory = (load->limits == limit_memory) ? (uint64_t) 1 << 40 : NL;
     limits.mode = load->mode;
     limits.strict = (load->limits == limit_strict);
     limits.refuse_utf16 = 1;
@@ -305,6 +316,13 @@ run_own(const load_t *load, const guardrail_json_ops_t *ops)
 
     for (time = 0; time < TIMES; time++) {
         guardrail_json_init(&s, ops, &limits, stack);
+
+        if (load->limits == limit_memory) {
+            guardrail_json_memory_init(&m, load->mode == GUARDRAIL_JSON_TEXT
+                                           ? GUARDRAIL_JSON_MEMORY_DOCUMENT
+                                           : GUARDRAIL_JSON_MEMORY_BODY);
+            guardrail_json_attach(&s, &m);
+        }
 
         for (i = 0; i < length; i += n) {
             n = (length - i < load->piece) ? length - i : load->piece;

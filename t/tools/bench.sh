@@ -38,6 +38,9 @@ g++ -std=c++17 -O2 -g -Wall -Wextra -c -o $out/simdjson.o t/bench/simdjson.cpp
 
 compile json -DHAVE_YAJL=1 -DHAVE_SIMDJSON=1 t/bench/json.c $out/simdjson.o \
     src/core/*/*.c -lz -lyajl -lsimdjson -lstdc++
+compile codec -DGUARDRAIL_HAVE_BROTLI=1 -DGUARDRAIL_HAVE_ZSTD=1 \
+    t/bench/codec.c src/core/codec/*.c src/core/base/*.c \
+    -lz -lbrotlidec -lzstd
 compile quota t/bench/quota.c src/core/quota/*.c
 compile zone t/bench/zone.c src/core/quota/*.c
 
