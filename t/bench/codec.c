@@ -17,8 +17,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "clock.h"
 #include "codec/guardrail_codec.h"
 
 
@@ -33,8 +33,6 @@ static size_t decode(const guardrail_codec_t *codec, const uint8_t *p,
     size_t len);
 static void *get(void *opaque, size_t size, size_t window);
 static void put(void *opaque, void *p, size_t size, size_t window);
-static double seconds(void);
-static int compare(const void *a, const void *b);
 
 
 static uint8_t  body[MOST];
@@ -171,27 +169,4 @@ put(void *opaque, void *p, size_t size, size_t window)
     (void) window;
 
     free(p);
-}
-
-
-static double
-seconds(void)
-{
-    struct timespec  ts;
-
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
-
-    return (double) ts.tv_sec + (double) ts.tv_nsec / 1e9;
-}
-
-
-static int
-compare(const void *a, const void *b)
-{
-    double  x, y;
-
-    x = *(const double *) a;
-    y = *(const double *) b;
-
-    return (x > y) - (x < y);
 }

@@ -15,8 +15,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "clock.h"
 #include "records/guardrail_csv.h"
 
 
@@ -27,8 +27,6 @@
 
 static void measure(const guardrail_csv_ops_t *ops, const char *name,
     const char *row);
-static double seconds(void);
-static int compare(const void *a, const void *b);
 
 
 static const struct {
@@ -81,29 +79,6 @@ measure(const guardrail_csv_ops_t *ops, const char *name, const char *row)
     printf("%-36s%8.2f %7.2f\n", name,
            (double) BODY * TIMES / times[RUNS / 2] / 1e9,
            (double) BODY * TIMES / times[0] / 1e9);
-}
-
-
-static double
-seconds(void)
-{
-    struct timespec  ts;
-
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
-
-    return (double) ts.tv_sec + (double) ts.tv_nsec / 1e9;
-}
-
-
-static int
-compare(const void *a, const void *b)
-{
-    double  x, y;
-
-    x = *(const double *) a;
-    y = *(const double *) b;
-
-    return (x > y) - (x < y);
 }
 
 

@@ -20,12 +20,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #if (HAVE_YAJL)
 #include <yajl/yajl_parse.h>
 #endif
 
+#include "clock.h"
 #include "json/guardrail_json.h"
 
 #if (HAVE_SIMDJSON)
@@ -92,8 +92,6 @@ static double run_ondemand(const load_t *load);
 static double run_minify(const load_t *load);
 static double median(double *values);
 static void speed(double time);
-static double seconds(void);
-static int compare(const void *a, const void *b);
 static uint32_t rnd(void);
 
 
@@ -461,29 +459,6 @@ speed(double time)
     }
 
     printf("%8.2f", (double) length * TIMES / time / 1e9);
-}
-
-
-static double
-seconds(void)
-{
-    struct timespec  ts;
-
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
-
-    return (double) ts.tv_sec + (double) ts.tv_nsec / 1e9;
-}
-
-
-static int
-compare(const void *a, const void *b)
-{
-    double  x, y;
-
-    x = *(const double *) a;
-    y = *(const double *) b;
-
-    return (x > y) - (x < y);
 }
 
 

@@ -19,8 +19,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "clock.h"
 #include "json/guardrail_json_memory.h"
 
 
@@ -118,8 +118,6 @@ static void measure(const char *name);
 static uint64_t replay(guardrail_json_memory_t *m, size_t len,
     guardrail_json_memory_mode_e mode);
 static uint8_t *load(const char *name, size_t *len);
-static double seconds(void);
-static int compare(const void *a, const void *b);
 
 
 static walk_t                   w;
@@ -302,24 +300,4 @@ load(const char *name, size_t *len)
     (void) fclose(f);
 
     return p;
-}
-
-
-static double
-seconds(void)
-{
-    struct timespec  t;
-
-    (void) clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-
-    return (double) t.tv_sec + (double) t.tv_nsec / 1e9;
-}
-
-
-static int
-compare(const void *a, const void *b)
-{
-    double  x = *(const double *) a, y = *(const double *) b;
-
-    return (x > y) - (x < y);
 }

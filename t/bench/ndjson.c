@@ -16,8 +16,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "clock.h"
 #include "records/guardrail_ndjson.h"
 
 
@@ -44,8 +44,6 @@ static size_t line_white(uint8_t *p, size_t n);
 static void text(uint8_t *p, size_t n);
 static void measure(const guardrail_ndjson_ops_t *ops, const uint8_t *body,
     size_t piece);
-static double seconds(void);
-static int compare(const void *a, const void *b);
 static uint32_t rnd(void);
 
 
@@ -176,29 +174,6 @@ measure(const guardrail_ndjson_ops_t *ops, const uint8_t *body, size_t piece)
     printf("%8.2f %7.2f", (double) BODY * TIMES / times[RUNS / 2] / 1e9,
            (double) BODY * TIMES / times[0] / 1e9);
     fflush(stdout);
-}
-
-
-static double
-seconds(void)
-{
-    struct timespec  ts;
-
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
-
-    return (double) ts.tv_sec + (double) ts.tv_nsec / 1e9;
-}
-
-
-static int
-compare(const void *a, const void *b)
-{
-    double  x, y;
-
-    x = *(const double *) a;
-    y = *(const double *) b;
-
-    return (x > y) - (x < y);
 }
 
 

@@ -19,8 +19,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 
+#include "clock.h"
 #include "quota/guardrail_heavy.h"
 #include "quota/guardrail_rate.h"
 #include "quota/guardrail_siphash.h"
@@ -47,8 +47,6 @@ static double measure(guardrail_zone_t *z, const load_t *load);
 static double held_p99(guardrail_zone_t *z, const load_t *load);
 static void charge(guardrail_zone_t *z, uint64_t tenant, unsigned prefetch);
 static void lock(uint64_t *word);
-static double seconds(void);
-static int compare(const void *a, const void *b);
 
 
 static const load_t  loads[] = {
@@ -273,29 +271,4 @@ static void
 lock(uint64_t *w)
 {
     while (!__sync_bool_compare_and_swap(w, 0, 1)) { /* void */ }
-}
-
-
-static double
-seconds(void)
-{
-    struct timespec  ts;
-
-    /* of the processor: others may use it too */
-
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
-
-    return (double) ts.tv_sec + (double) ts.tv_nsec / 1e9;
-}
-
-
-static int
-compare(const void *a, const void *b)
-{
-    double  x, y;
-
-    x = *(const double *) a;
-    y = *(const double *) b;
-
-    return (x > y) - (x < y);
 }

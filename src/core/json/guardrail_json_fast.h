@@ -169,7 +169,7 @@ guardrail_json_fast_begin(guardrail_json_fast_t *f, const guardrail_json_t *s)
     f->inside = 0;
     f->small = (s->limits.key < 64 || s->limits.string < 64
                 || s->limits.number < 64);
-    f->pairs = (s->ops->pairs && s->level < 64
+    f->pairs = (s->ops->pairs
                 && (!s->counted
                     || (s->limits.keys >= 64 && s->limits.items >= 64))
                 && (!text || s->limits.max_record_size >= 64));
