@@ -78,8 +78,11 @@ static void test_records(void);
 static void test_records_one_longer(void);
 static void test_random_limits_set_late(void);
 static void test_blank(void);
+static void test_seams(void);
+static void test_random_seams(void);
 static size_t random_body(uint8_t *p, size_t max);
 static size_t random_text(uint8_t *p, size_t max);
+static size_t random_seams(uint8_t *p);
 static void random_limits(guardrail_ndjson_limits_t *limits,
     const result_t *m);
 static int check_all(const uint8_t *p, size_t len,
@@ -123,6 +126,17 @@ static uint64_t                       rnd_state;
 #define A16   "aaaaaaaaaaaaaaaa"
 #define A64   A16 A16 A16 A16
 #define S64   "                                                                "
+
+
+/* what matters, alone and in two */
+
+static const char  *const  seams[] = {
+    "\r", "\n", "\r\n", "\r\r", "\n\r", " ", "\t", "\v", "\x1e", "\x1f",
+    "\xc3\xa9", "\xc2", "\x85", "\xe2", "\xe2\x80", "\x80", "\xa8", "\xff",
+    "\xfe", "\xff\xfe"
+};
+
+#define NSEAMS  (sizeof(seams) / sizeof(seams[0]))
 
 
 static const case_t  cases[] = {
@@ -344,6 +358,8 @@ main(void)
     test_records_one_longer();
     test_random_limits_set_late();
     test_blank();
+    test_seams();
+    test_random_seams();
 
     return tap_done();
 }
@@ -1246,6 +1262,141 @@ test_blank(void)
     }
 
     tap_ok(pass, "long blank lines with a CR, at each place of a block");
+}
+
+
+/*
+ * What the loops hand over to each other where a block ends, in each state
+ * there is: two of the pieces that matter, with nothing but text between them.
+ */
+
+static void
+test_seams(void)
+{
+    int                        pass;
+    size_t                     at, len, first, gap, second;
+    uint8_t                    body[832];
+    unsigned                   i, k, n, fill;
+    result_t                   r;
+    guardrail_ndjson_limits_t  limits;
+
+    pass = 1;
+    memset(&limits, 0xff, sizeof(limits));
+
+    for (i = 0; i < NSEAMS * NSEAMS * 8; i++) {
+        n = i / 8 % NSEAMS;
+        k = i / 8 / NSEAMS;
+
+        limits.refuse_utf16 = i & 1;
+        fill = (i & 2) ? ' ' : 'a';
+
+        for (at = 0; at < 4 * 4 * 4 && pass; at++) {
+            first = 190 + at % 4;
+            gap = 64 + at / 4 % 4 * 192;
+            second = gap + at / 16 - 2;
+
+            /* no line within a block is the largest there, with or without */
+
+            memset(body, 'a', sizeof(body));
+            body[70] = '\n';
+
+            /* the text is known as UTF-8 or not when it comes to the first */
+
+            if (i & 4) {
+                body[150] = 0xc3;
+                body[151] = 0xa9;
+            }
+
+            len = first;
+            memcpy(body + len, seams[n], strlen(seams[n]));
+            len += strlen(seams[n]);
+
+            second += 192;
+            memset(body + len, (int) fill, second - len);
+            len = second;
+
+            memcpy(body + len, seams[k], strlen(seams[k]));
+            len += strlen(seams[k]) + at % 7;
+
+            /* as the scalar one, which is compared with the model */
+
+            run(ops_list[0], &limits, body, len, NULL, 0, &r);
+            pass &= check_all(body, len, &limits, &r);
+        }
+    }
+
+    tap_ok(pass, "all pairs of what matters, where blocks end");
+}
+
+
+static size_t
+random_seams(uint8_t *p)
+{
+    size_t       i, len, seam;
+    unsigned     n, runs;
+    const char  *piece;
+
+    i = 0;
+    runs = 2 + (unsigned) (rnd() % 4);
+
+    while (runs--) {
+
+        /* up to two bytes before or behind a block's end */
+
+        seam = (i / 64 + 1 + (size_t) (rnd() % 4)) * 64 + (size_t) (rnd() % 5)
+               - 2;
+        len = (seam > i) ? seam - i : 0;
+
+        memset(p + i, " aaa"[rnd() % 4], len);
+        i += len;
+
+        for (n = (unsigned) (rnd() % 4); n; n--) {
+            piece = seams[rnd() % NSEAMS];
+
+            while (*piece) {
+                p[i++] = (uint8_t) *piece++;
+            }
+        }
+    }
+
+    return i;
+}
+
+
+static void
+test_random_seams(void)
+{
+    int                        pass;
+    size_t                     len;
+    uint8_t                    body[2048];
+    unsigned                   i;
+    uint64_t                   seed;
+    result_t                   m, r;
+    const char                *env;
+    guardrail_ndjson_limits_t  limits, none;
+
+    env = getenv("GUARDRAIL_SEED");
+    seed = env ? strtoull(env, NULL, 0) : 20240301;
+    rnd_state = seed;
+    pass = 1;
+
+    memset(&none, 0xff, sizeof(none));
+    none.refuse_utf16 = 0;
+
+    for (i = 0; i < BODIES && pass; i++) {
+        len = random_seams(body);
+
+        model(&none, body, len, &m);
+        pass &= check_all(body, len, &none, &m);
+
+        random_limits(&limits, &m);
+
+        model(&limits, body, len, &r);
+        pass &= check_all(body, len, &limits, &r);
+    }
+
+    tap_ok(pass, "what matters where blocks end, GUARDRAIL_SEED=%" PRIu64,
+           seed);
 }
 
 

@@ -32,7 +32,9 @@ guardrail_ndjson_lines(guardrail_ndjson_fast_t *f, guardrail_ndjson_sizes_t *z,
     uint64_t      a, b, run, size, lines, largest, max;
     NDJSON_LEAST  least;
 
-    if (f->partial || (f->start && *p <= ' ')) {
+    /* a CR in front of these blocks may have ended a line: it does not see */
+
+    if (f->partial || f->cr || (f->start && *p <= ' ')) {
         return 0;
     }
 
