@@ -90,11 +90,20 @@ cmp_ok($points, '>', 40, "a story passes points: $points");
 
 my ($dead, $bad) = (0, 0);
 
-for (my $n = 1; $n <= $points; $n += 1 + int($points / 30)) {
+# a story alone passes about 400: the more that were counted are of the views
+# that waited for its end
+
+for (my $n = 1; $n <= 400; $n += 13) {
     my %before = map { $_ => 1 } $t->worker_pids;
 
+    # one worker is told: what another serves brings it no nearer to its point
+
     passed("?n=$n");
-    story();
+
+    for (1 .. 20) {
+        story();
+        last if grep { !$before{$_} } $t->worker_pids;
+    }
 
     # it may not have come so far: it must not die in what follows
 
@@ -122,7 +131,7 @@ for (my $n = 1; $n <= $points; $n += 1 + int($points / 30)) {
 }
 
 is($bad, 0, 'after each death all is free, and requests are served');
-cmp_ok($dead, '>', 10, "workers died: $dead");
+cmp_ok($dead, '>', 20, "workers died: $dead");
 cmp_ok(zone($t, 'z')->{repairs}, '>', 5,
        'sections were repaired: ' . zone($t, 'z')->{repairs});
 

@@ -162,7 +162,7 @@ prove -j3 --timer "$@" || failed=1
 
 unset TEST_NGINX TEST_MODULE ASAN_OPTIONS UBSAN_OPTIONS
 
-many='^# no-valgrind\b|->reload\b|kill_worker|worker_pids|workers => [2-9]'
+many='^# .*\bno-valgrind\b|->reload\b|kill_worker|worker_pids|workers => [2-9]'
 
 case ${VALGRIND_TESTS:-} in
 
