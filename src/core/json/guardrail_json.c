@@ -240,7 +240,8 @@ guardrail_json_feed(guardrail_json_t *s, const uint8_t *p, size_t len,
      */
 
     bad = 0;
-    n = guardrail_json_strict_feed(&s->strict, p, len, &bad) + bad;
+    n = guardrail_json_strict_feed(&s->strict, s->ops, p, len, &bad)
+        + bad;
 
     *used = scan(s, p, n);
 

@@ -101,22 +101,23 @@ guardrail_json_avx2_high(guardrail_avx2_t v)
 }
 
 
-/* those that are 0 to 9 when that of '0' is taken away */
+/* those that are 0 to n when the first is taken away */
 
 GUARDRAIL_AVX2_INLINE __m256i
-guardrail_json_avx2_digits32(__m256i v)
+guardrail_json_avx2_range32(__m256i v, uint8_t from, uint8_t to)
 {
-    v = _mm256_sub_epi8(v, _mm256_set1_epi8('0'));
+    v = _mm256_sub_epi8(v, _mm256_set1_epi8((char) from));
 
-    return _mm256_cmpeq_epi8(v, _mm256_min_epu8(v, _mm256_set1_epi8(9)));
+    return _mm256_cmpeq_epi8(v, _mm256_min_epu8(v,
+                             _mm256_set1_epi8((char) (to - from))));
 }
 
 
 GUARDRAIL_AVX2_INLINE uint64_t
-guardrail_json_avx2_digits(guardrail_avx2_t v)
+guardrail_json_avx2_range(guardrail_avx2_t v, uint8_t from, uint8_t to)
 {
-    return guardrail_avx2_mask(guardrail_json_avx2_digits32(v.a),
-                               guardrail_json_avx2_digits32(v.b));
+    return guardrail_avx2_mask(guardrail_json_avx2_range32(v.a, from, to),
+                               guardrail_json_avx2_range32(v.b, from, to));
 }
 
 
@@ -143,7 +144,8 @@ guardrail_json_avx2_prefix(uint64_t m)
 #define JSON_WHITE       guardrail_json_avx2_white
 #define JSON_ODD         guardrail_json_avx2_odd
 #define JSON_HIGH        guardrail_json_avx2_high
-#define JSON_DIGITS      guardrail_json_avx2_digits
+#define JSON_DIGITS(v)   guardrail_json_avx2_range(v, '0', '9')
+#define JSON_RANGE       guardrail_json_avx2_range
 #define JSON_PREFIX      guardrail_json_avx2_prefix
 #define JSON_ONES(m)     (uint64_t) _mm_popcnt_u64(m)
 #define JSON_BELOW(m)    (uint64_t) _tzcnt_u64(m)
@@ -155,14 +157,15 @@ guardrail_json_avx2_prefix(uint64_t m)
 #define JSON_SCATTER(m, at)  _pdep_u64(m, at)
 
 #include "json/guardrail_json_block.h"
+#include "json/guardrail_json_strict_block.h"
 
 
 const guardrail_json_ops_t *
 guardrail_json_avx2(void)
 {
     static const guardrail_json_ops_t  ops[] = {
-        { "avx2", guardrail_json_scan, 0 },
-        { "avx2", guardrail_json_scan, 1 }
+        { "avx2", guardrail_json_scan, guardrail_json_strict_scan, 0 },
+        { "avx2", guardrail_json_scan, guardrail_json_strict_scan, 1 }
     };
 
     return guardrail_cpu_avx2() ? &ops[guardrail_cpu_gathers()] : NULL;

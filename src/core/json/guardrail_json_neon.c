@@ -98,22 +98,23 @@ guardrail_json_neon_high(guardrail_neon_t v)
 }
 
 
-/* those that are 0 to 9 when that of '0' is taken away */
+/* those that are 0 to n when the first is taken away */
 
 GUARDRAIL_INLINE uint8x16_t
-guardrail_json_neon_digits16(uint8x16_t v)
+guardrail_json_neon_range16(uint8x16_t v, uint8_t from, uint8_t to)
 {
-    return vcleq_u8(vsubq_u8(v, vdupq_n_u8('0')), vdupq_n_u8(9));
+    return vcleq_u8(vsubq_u8(v, vdupq_n_u8(from)),
+                    vdupq_n_u8((uint8_t) (to - from)));
 }
 
 
 GUARDRAIL_INLINE uint64_t
-guardrail_json_neon_digits(guardrail_neon_t v)
+guardrail_json_neon_range(guardrail_neon_t v, uint8_t from, uint8_t to)
 {
-    return guardrail_neon_mask(guardrail_json_neon_digits16(v.a),
-                               guardrail_json_neon_digits16(v.b),
-                               guardrail_json_neon_digits16(v.c),
-                               guardrail_json_neon_digits16(v.d));
+    return guardrail_neon_mask(guardrail_json_neon_range16(v.a, from, to),
+                               guardrail_json_neon_range16(v.b, from, to),
+                               guardrail_json_neon_range16(v.c, from, to),
+                               guardrail_json_neon_range16(v.d, from, to));
 }
 
 
@@ -126,13 +127,15 @@ guardrail_json_neon_digits(guardrail_neon_t v)
 #define JSON_WHITE       guardrail_json_neon_white
 #define JSON_ODD         guardrail_json_neon_odd
 #define JSON_HIGH        guardrail_json_neon_high
-#define JSON_DIGITS      guardrail_json_neon_digits
+#define JSON_DIGITS(v)   guardrail_json_neon_range(v, '0', '9')
+#define JSON_RANGE       guardrail_json_neon_range
 #define JSON_PREFIX      guardrail_json_prefix
 #define JSON_ONES(m)     (uint64_t) __builtin_popcountll(m)
 #define JSON_BELOW(m)    ((m) ? (uint64_t) __builtin_ctzll(m) : 64)
 #define JSON_ABOVE(m)    ((m) ? (uint64_t) __builtin_clzll(m) : 64)
 
 #include "json/guardrail_json_block.h"
+#include "json/guardrail_json_strict_block.h"
 
 
 const guardrail_json_ops_t *
@@ -141,6 +144,7 @@ guardrail_json_neon(void)
     static const guardrail_json_ops_t  ops = {
         "neon",
         guardrail_json_scan,
+        guardrail_json_strict_scan,
         0
     };
 

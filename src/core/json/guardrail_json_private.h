@@ -113,12 +113,23 @@ typedef size_t (*guardrail_json_scan_pt)(guardrail_json_t *s,
     const uint8_t *p, size_t len);
 
 
-/* the same, and tells the memory model if there is one */
+/*
+ * Judges blocks by RFC 8259 and returns how many bytes that were: a multiple
+ * of 64.  What is behind them it leaves to the validator that goes byte by
+ * byte, be it valid or not.
+ */
+
+typedef size_t (*guardrail_json_strict_pt)(guardrail_json_strict_t *v,
+    const uint8_t *p, size_t len);
+
+
+/* the scanner tells the memory model, too, if there is one */
 
 struct guardrail_json_ops_s {
-    const char              *name;
-    guardrail_json_scan_pt   scan;
-    unsigned                 pairs;     /* brackets by gathering bits */
+    const char                *name;
+    guardrail_json_scan_pt     scan;
+    guardrail_json_strict_pt   strict;  /* or NULL */
+    unsigned                   pairs;   /* brackets by gathering bits */
 };
 
 
@@ -142,7 +153,8 @@ void guardrail_json_strict_init(guardrail_json_strict_t *v,
  */
 
 size_t guardrail_json_strict_feed(guardrail_json_strict_t *v,
-    const uint8_t *p, size_t len, unsigned *bad);
+    const guardrail_json_ops_t *ops, const uint8_t *p, size_t len,
+    unsigned *bad);
 
 /* 0 if the body may not end here */
 

@@ -48,6 +48,7 @@ guardrail_json_scalar(void)
     static const guardrail_json_ops_t  ops = {
         "scalar",
         guardrail_json_scan_bytes,
+        NULL,
         0
     };
 

@@ -87,24 +87,25 @@ guardrail_json_sse2_high(guardrail_sse2_t v)
 }
 
 
-/* those that are 0 to 9 when that of '0' is taken away */
+/* those that are 0 to n when the first is taken away */
 
 GUARDRAIL_INLINE __m128i
-guardrail_json_sse2_digits16(__m128i v)
+guardrail_json_sse2_range16(__m128i v, uint8_t from, uint8_t to)
 {
-    v = _mm_sub_epi8(v, _mm_set1_epi8('0'));
+    v = _mm_sub_epi8(v, _mm_set1_epi8((char) from));
 
-    return _mm_cmpeq_epi8(v, _mm_min_epu8(v, _mm_set1_epi8(9)));
+    return _mm_cmpeq_epi8(v, _mm_min_epu8(v,
+                          _mm_set1_epi8((char) (to - from))));
 }
 
 
 GUARDRAIL_INLINE uint64_t
-guardrail_json_sse2_digits(guardrail_sse2_t v)
+guardrail_json_sse2_range(guardrail_sse2_t v, uint8_t from, uint8_t to)
 {
-    return guardrail_sse2_mask(guardrail_json_sse2_digits16(v.a),
-                               guardrail_json_sse2_digits16(v.b),
-                               guardrail_json_sse2_digits16(v.c),
-                               guardrail_json_sse2_digits16(v.d));
+    return guardrail_sse2_mask(guardrail_json_sse2_range16(v.a, from, to),
+                               guardrail_json_sse2_range16(v.b, from, to),
+                               guardrail_json_sse2_range16(v.c, from, to),
+                               guardrail_json_sse2_range16(v.d, from, to));
 }
 
 
@@ -117,13 +118,15 @@ guardrail_json_sse2_digits(guardrail_sse2_t v)
 #define JSON_WHITE       guardrail_json_sse2_white
 #define JSON_ODD         guardrail_json_sse2_odd
 #define JSON_HIGH        guardrail_json_sse2_high
-#define JSON_DIGITS      guardrail_json_sse2_digits
+#define JSON_DIGITS(v)   guardrail_json_sse2_range(v, '0', '9')
+#define JSON_RANGE       guardrail_json_sse2_range
 #define JSON_PREFIX      guardrail_json_prefix
 #define JSON_ONES        guardrail_sse2_ones
 #define JSON_BELOW(m)    ((m) ? (uint64_t) __builtin_ctzll(m) : 64)
 #define JSON_ABOVE(m)    ((m) ? (uint64_t) __builtin_clzll(m) : 64)
 
 #include "json/guardrail_json_block.h"
+#include "json/guardrail_json_strict_block.h"
 
 
 const guardrail_json_ops_t *
@@ -132,6 +135,7 @@ guardrail_json_sse2(void)
     static const guardrail_json_ops_t  ops = {
         "sse2",
         guardrail_json_scan,
+        guardrail_json_strict_scan,
         0
     };
 

@@ -20,6 +20,8 @@
 #include "json/guardrail_json_strict.h"
 
 
+static size_t guardrail_json_strict_bytes(guardrail_json_strict_t *v,
+    const uint8_t *p, size_t len, unsigned *bad);
 static inline unsigned guardrail_json_strict_usual(
     guardrail_json_strict_t *v, uint8_t c);
 static unsigned guardrail_json_strict_byte(guardrail_json_strict_t *v,
@@ -48,7 +50,35 @@ guardrail_json_strict_init(guardrail_json_strict_t *v,
 
 
 size_t
-guardrail_json_strict_feed(guardrail_json_strict_t *v, const uint8_t *p,
+guardrail_json_strict_feed(guardrail_json_strict_t *v,
+    const guardrail_json_ops_t *ops, const uint8_t *p, size_t len,
+    unsigned *bad)
+{
+    size_t  i, n, rest;
+
+    for (i = 0; i < len; i += n) {
+        rest = len - i;
+
+        if (ops->strict && rest >= 64) {
+            n = ops->strict(v, p + i, rest);
+
+            i += n;
+            rest = (len - i < 64) ? len - i : 64;
+        }
+
+        n = guardrail_json_strict_bytes(v, p + i, rest, bad);
+
+        if (*bad) {
+            return i + n;
+        }
+    }
+
+    return len;
+}
+
+
+static size_t
+guardrail_json_strict_bytes(guardrail_json_strict_t *v, const uint8_t *p,
     size_t len, unsigned *bad)
 {
     size_t  i;
@@ -413,18 +443,10 @@ guardrail_json_strict_value(guardrail_json_strict_t *v, uint8_t c)
         return 1;
 
     case 't':
-        v->state = jst_literal;
-        v->next = 1;
-        return 1;
-
     case 'f':
-        v->state = jst_literal;
-        v->next = sizeof("true") + 1;
-        return 1;
-
     case 'n':
         v->state = jst_literal;
-        v->next = sizeof("true") + sizeof("false") + 1;
+        v->next = (uint8_t) (guardrail_json_strict_literal_at(c) + 1);
         return 1;
 
     default:

@@ -45,6 +45,16 @@ typedef enum {
 } guardrail_json_strict_e;
 
 
+/* where a literal is in "true\\0false\\0null" */
+
+GUARDRAIL_INLINE unsigned
+guardrail_json_strict_literal_at(uint8_t c)
+{
+    return (c == 't') ? 0
+           : (c == 'f') ? sizeof("true") : sizeof("true") + sizeof("false");
+}
+
+
 /* a value has ended; a scalar may have been cut off */
 
 void guardrail_json_strict_ended(guardrail_json_strict_t *v, unsigned scalar);
