@@ -16,6 +16,7 @@
 
 #include "json/guardrail_json.h"
 #include "bytes.h"
+#include "json_text.h"
 #include "tap.h"
 
 
@@ -27,11 +28,6 @@
 
 static int oracle(const bytes_t *input, char *name);
 static void text(bytes_t *b);
-static void value(bytes_t *b, unsigned depth);
-static void string(bytes_t *b);
-static void number(bytes_t *b);
-static void space(bytes_t *b);
-static void spoil(bytes_t *b, size_t from);
 static int check(const uint8_t *p, size_t len, const char *line);
 static guardrail_rc_e judge(const uint8_t *p, size_t len, uint64_t keys,
     uint64_t items, guardrail_json_t *s);
@@ -166,7 +162,7 @@ text(bytes_t *b)
             bytes_text(b, rng_below(&rng, 2) ? "[" : "{\"\":");
         }
 
-        value(b, 5);
+        json_value(b, &rng, 5);
 
         for (i = b->len; i-- > 0 && n; /* void */) {
 
@@ -187,189 +183,14 @@ text(bytes_t *b)
         /* fall through */
 
     default:
-        space(b);
-        value(b, 0);
-        space(b);
+        json_space(b, &rng);
+        json_value(b, &rng, 0);
+        json_space(b, &rng);
     }
 
     for (n = rng_below(&rng, 4); n > 1; n--) {
-        spoil(b, 0);
+        json_spoil(b, &rng, 0);
     }
-}
-
-
-static void
-value(bytes_t *b, unsigned depth)
-{
-    size_t  i, n, kind;
-
-    kind = rng_below(&rng, (depth < 5) ? 12 : 6);
-
-    switch (kind) {
-
-    case 0:
-        bytes_text(b, "null");
-        return;
-
-    case 1:
-        bytes_text(b, rng_below(&rng, 2) ? "true" : "false");
-        return;
-
-    case 2:
-    case 3:
-        string(b);
-        return;
-
-    case 4:
-    case 5:
-        number(b);
-        return;
-    }
-
-    n = rng_below(&rng, 5);
-
-    bytes_byte(b, (kind & 1) ? '[' : '{');
-    space(b);
-
-    for (i = 0; i < n; i++) {
-
-        if (i) {
-            bytes_byte(b, ',');
-            space(b);
-        }
-
-        if (!(kind & 1)) {
-            string(b);
-            space(b);
-            bytes_byte(b, ':');
-            space(b);
-        }
-
-        value(b, depth + 1);
-        space(b);
-    }
-
-    bytes_byte(b, (kind & 1) ? ']' : '}');
-}
-
-
-static void
-string(bytes_t *b)
-{
-    size_t  i, n;
-
-    static const char  *pieces[] = {
-        "a", "key", "\\\"", "\\\\", "\\/", "\\b\\f\\n\\r\\t", "\\u00e9",
-        "\\uD83D\\uDE00", "\\uDC00", "\xc3\xa9", "\xe2\x82\xac",
-        "\xf0\x9f\x98\x80", "[]{}:,", "'", "/*", "\x7f",
-        "a text of some length, so that a string crosses a block or two, "
-    };
-
-    bytes_byte(b, '"');
-
-    n = rng_below(&rng, 6);
-
-    for (i = 0; i < n; i++) {
-        bytes_text(b, pieces[rng_below(&rng, sizeof(pieces)
-                                             / sizeof(pieces[0]))]);
-    }
-
-    bytes_byte(b, '"');
-}
-
-
-static void
-number(bytes_t *b)
-{
-    size_t  i, n;
-
-    if (rng_below(&rng, 2)) {
-        bytes_byte(b, '-');
-    }
-
-    if (rng_below(&rng, 4) == 0) {
-        bytes_byte(b, '0');
-
-    } else {
-        n = rng_below(&rng, 12);
-        bytes_byte(b, '1' + (unsigned) rng_below(&rng, 9));
-
-        for (i = 0; i < n; i++) {
-            bytes_byte(b, '0' + (unsigned) rng_below(&rng, 10));
-        }
-    }
-
-    if (rng_below(&rng, 2)) {
-        bytes_byte(b, '.');
-        bytes_byte(b, '0' + (unsigned) rng_below(&rng, 10));
-    }
-
-    if (rng_below(&rng, 3) == 0) {
-        bytes_byte(b, rng_below(&rng, 2) ? 'e' : 'E');
-
-        if (rng_below(&rng, 2)) {
-            bytes_byte(b, rng_below(&rng, 2) ? '+' : '-');
-        }
-
-        bytes_byte(b, '0' + (unsigned) rng_below(&rng, 10));
-    }
-}
-
-
-static void
-space(bytes_t *b)
-{
-    static const char  *spaces[] = { "", "", "", " ", "\n", "\t \r\n" };
-
-    bytes_text(b, spaces[rng_below(&rng, 6)]);
-}
-
-
-/* one byte that is gone, doubled, another one, or more */
-
-static void
-spoil(bytes_t *b, size_t from)
-{
-    size_t   at, len;
-    bytes_t  tail;
-
-    static const char  bytes[] = "{}[]:,\"\\0-+.eE1tfn \n\x01'/\x80\xc3\xed"
-                                 "\xef\xf4\xff\x1f\xa0";
-
-    if (b->len <= from) {
-        return;
-    }
-
-    at = from + rng_below(&rng, b->len - from);
-    len = b->len;
-
-    memset(&tail, 0, sizeof(tail));
-    bytes_add(&tail, b->p + at, len - at);
-
-    b->len = at;
-
-    switch (rng_below(&rng, 4)) {
-
-    case 0:
-        bytes_add(b, tail.p + 1, tail.len - 1);
-        break;
-
-    case 1:
-        bytes_byte(b, tail.p[0]);
-        bytes_add(b, tail.p, tail.len);
-        break;
-
-    case 2:
-        bytes_byte(b, (uint8_t) bytes[rng_below(&rng, sizeof(bytes))]);
-        bytes_add(b, tail.p, tail.len);
-        break;
-
-    default:
-        bytes_byte(b, (uint8_t) bytes[rng_below(&rng, sizeof(bytes))]);
-        bytes_add(b, tail.p + 1, tail.len - 1);
-    }
-
-    bytes_free(&tail);
 }
 
 
