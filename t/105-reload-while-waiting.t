@@ -33,7 +33,7 @@ HTTP
     }
 
     location /short {
-        guardrail_quota z concurrency 1 queue=20 timeout=500ms;
+        guardrail_quota z concurrency 1 queue=20 timeout=3s;
         proxy_pass http://%%HELD%%;
     }
 SERVER
