@@ -143,12 +143,11 @@ is($t->get('/few?refused')->status, 503, 'the line of another location is'
    . ' full: it is one line');
 zone_is($t, 'b', { concurrency => 1, waiting => 12 }, 'nobody else');
 
-serve($held, $_) for 1 .. 13;
+serve_turn($held, $_) for 1 .. 13;
 
 is(join(' ', map { status($_) } $first, @line), join(' ', (200) x 13),
    'all are served');
-is(join(' ', map { $_->{uri} =~ s/.*\?//r } $held->requests),
-   join(' ', 0 .. 12), 'in the order in which they came');
+served_in_order($held, join(' ', 0 .. 12), 'in the order in which they came');
 zone_is_quiet($t, 'b');
 $held->clear;
 
@@ -159,16 +158,14 @@ $first = hold_one('/one?0');
 my $last = wait_in('b', 1, '/few?1');
 
 is($t->get('/few?2')->status, 503, 'one may wait, the second is refused');
-$held->release;
+serve_turn($held, 1);
 
 my $new = begin('/one?3');
 
-serve($held, 2);
-serve($held, 3);
+serve_turn($held, $_) for 2, 3;
 is(join(' ', map { status($_) } $first, $last, $new), '200 200 200',
    'all are served');
-is(join(' ', map { $_->{uri} =~ s/.*\?//r } $held->requests), '0 1 3',
-   'in order');
+served_in_order($held, '0 1 3', 'in order');
 zone_is_quiet($t, 'b');
 $held->clear;
 
