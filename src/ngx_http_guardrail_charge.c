@@ -23,6 +23,7 @@ static uint64_t ngx_http_guardrail_cost(ngx_http_guardrail_ctx_t *ctx,
 static void ngx_http_guardrail_count_refusal(
     ngx_http_guardrail_item_t *item);
 static void ngx_http_guardrail_give_back(ngx_http_guardrail_ctx_t *ctx);
+static void ngx_http_guardrail_charge_rest(ngx_http_guardrail_ctx_t *ctx);
 
 
 const guardrail_body_meter_t *
@@ -454,7 +455,12 @@ ngx_http_guardrail_settle_refused(ngx_http_guardrail_ctx_t *ctx)
                                          ? ctx->quotas->too_large
                                          : ctx->quotas->refusing);
         ngx_http_guardrail_give_back(ctx);
+        return;
     }
+
+    /* now: its connection may linger for as long as lingering_time */
+
+    ngx_http_guardrail_charge_rest(ctx);
 }
 
 
@@ -537,14 +543,7 @@ ngx_http_guardrail_give_back(ngx_http_guardrail_ctx_t *ctx)
 void
 ngx_http_guardrail_settle(ngx_http_guardrail_ctx_t *ctx)
 {
-    ngx_uint_t                    i;
-    ngx_http_guardrail_item_t    *items;
-    ngx_http_guardrail_place_t   *place;
-    ngx_http_guardrail_quotas_t  *q;
-
-    q = ctx->quotas;
-
-    if (q == NULL) {
+    if (ctx->quotas == NULL) {
         return;
     }
 
@@ -552,12 +551,25 @@ ngx_http_guardrail_settle(ngx_http_guardrail_ctx_t *ctx)
     ngx_http_guardrail_release_uploads(ctx);
     ngx_http_guardrail_release_levels(ctx);
 
+    ngx_http_guardrail_charge_rest(ctx);
+}
+
+
+/* what came in since the last charge; a quota that refused has its own */
+
+static void
+ngx_http_guardrail_charge_rest(ngx_http_guardrail_ctx_t *ctx)
+{
+    ngx_uint_t                    i;
+    ngx_http_guardrail_item_t    *items;
+    ngx_http_guardrail_place_t   *place;
+    ngx_http_guardrail_quotas_t  *q;
+
     if (ctx->mode == NGX_HTTP_GUARDRAIL_OFF) {
         return;
     }
 
-    /* what came in since the last charge; a quota that refused has its own */
-
+    q = ctx->quotas;
     items = q->items;
 
     for (i = 0; i < q->n_items; i++) {

@@ -18,6 +18,7 @@ typedef struct {
 } ngx_http_guardrail_type_t;
 
 
+static ngx_int_t ngx_http_guardrail_type_name(ngx_str_t *name);
 static char *ngx_http_guardrail_type_regex(ngx_conf_t *cf,
     ngx_http_guardrail_type_t *type, ngx_str_t *pattern);
 
@@ -64,10 +65,7 @@ ngx_http_guardrail_set_types(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
             continue;
         }
 
-        if (ngx_strlchr(value[i].data, value[i].data + value[i].len, '/')
-            == NULL
-            || ngx_strlchr(value[i].data, value[i].data + value[i].len, ';'))
-        {
+        if (ngx_http_guardrail_type_name(&value[i]) != NGX_OK) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                "invalid type \"%V\" in \"%V\" directive, it "
                                "must be as \"application/json\", without "
@@ -80,6 +78,41 @@ ngx_http_guardrail_set_types(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     return NGX_CONF_OK;
+}
+
+
+/*
+ * RFC 9110, 8.3.1: type "/" subtype, both of them tokens.  The asterisk is one
+ * of a token's characters, but no registered type has it (RFC 6838, 4.2): who
+ * writes it means any, and would accept none.
+ */
+
+static ngx_int_t
+ngx_http_guardrail_type_name(ngx_str_t *name)
+{
+    u_char      *p, *last;
+    ngx_uint_t   slashes;
+
+    slashes = 0;
+    last = name->data + name->len;
+
+    for (p = name->data; p < last; p++) {
+
+        if (*p == '/') {
+            slashes++;
+            continue;
+        }
+
+        if (*p <= 0x20 || *p >= 0x7f || ngx_strchr("*(),:;<=>?@[\\]{}\"", *p)) {
+            return NGX_DECLINED;
+        }
+    }
+
+    if (slashes != 1 || name->data[0] == '/' || last[-1] == '/') {
+        return NGX_DECLINED;
+    }
+
+    return NGX_OK;
 }
 
 

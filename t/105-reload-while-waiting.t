@@ -33,7 +33,7 @@ HTTP
     }
 
     location /short {
-        guardrail_quota z concurrency 1 queue=20 timeout=500ms;
+        guardrail_quota z concurrency 1 queue=20 timeout=3s;
         proxy_pass http://%%HELD%%;
     }
 SERVER
@@ -79,15 +79,11 @@ zone_is($t, 'z', { waiting => 9 }, 'a short one');
 ok($t->reload, 'and once more');
 is(status($short), 503, 'the deadline comes in an old worker too');
 
-for (1 .. 9) {
-    $held->wait_requests($_);
-    $held->release;
-}
+serve_turn($held, $_) for 1 .. 9;
 
 is(join(' ', map { status($_) } @pending), join(' ', (200) x 9),
    'all are served');
-is(join(' ', map { $_->{uri} =~ s/.*\?//r } $held->requests),
-   join(' ', 0 .. 8), 'in order, over old and new workers');
+served_in_order($held, join(' ', 0 .. 8), 'in order, over old and new workers');
 zone_is_quiet($t, 'z');
 $held->clear;
 @pending = ();
@@ -141,13 +137,9 @@ for my $n (1, 2) {
 kill 'QUIT', $t->{pid};
 wait_until { !$t->worker_pids };
 
-for (1 .. 3) {
-    $held->wait_requests($_);
-    $held->release;
-}
+serve_turn($held, $_) for 1 .. 3;
 
 is(join(' ', map { status($_) } @pending), '200 200 200', 'all are served');
-is(join(' ', map { $_->{uri} =~ s/.*\?//r } $held->requests), '0 1 2',
-   'in order');
+served_in_order($held, '0 1 2', 'in order');
 
 $t->done;

@@ -116,7 +116,7 @@ for my $round (1 .. 3) {
     wait_until(sub { status($t)->{requests_in_flight} == 6 });
     is(status($t)->{requests_in_flight}, 6, "round $round: six in flight");
 
-    $t->kill_worker for 1 .. 2;
+    $t->kill_worker(pid => $_) for $t->worker_pids;
     $_->close for @held;
 
     is(wait_status($t, sub { $_->{requests_in_flight} == 0 })

@@ -22,6 +22,7 @@ $t->start(main => load_test_module, http => <<'HTTP',
     guardrail_zone z size=256k key=all;
     guardrail on;
     guardrail_max_body 1m;
+    guardrail_min_rate off;
     http2_max_concurrent_streams 2000;
     keepalive_requests 10000;
 HTTP

@@ -159,7 +159,7 @@ each_framing {
     # the end is judged where the length says, whatever END_STREAM does
 
     my $r = $t->post('/', substr($one, 0, -1), framing => $f, end => 0,
-                     encoding => 'gzip', timeout => 1);
+                     encoding => 'gzip', $f =~ /cl$/ ? () : (timeout => 1));
 
     if ($f =~ /cl$/) {
         is($r->status, 400, 'truncated, END_STREAM withheld');

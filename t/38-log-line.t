@@ -194,6 +194,7 @@ subtest 'a client that leaves' => sub {
                                      ':path', $uri, ':authority', 'a',
                                      'content-type', 'application/jsonl']);
                 $c->data($s, $body);
+                $c->drain;
                 $c->read($s, timeout => 0.1);
                 $c->rst($s);
 

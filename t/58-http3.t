@@ -399,7 +399,8 @@ subtest 'elsewhere' => sub {
         is($backend->connections, 0, "$f: not at the backend");
     }
 
-    like(($t->access_log('v.log'))[-1], qr/^reject /, 'the verdict');
+    ok((wait_until { ($t->access_log('v.log'))[-1] =~ /^reject / }),
+       'the verdict');
 };
 
 $t->done;

@@ -23,13 +23,13 @@ HTTP
     guardrail on;
 
     location /rate {
-        guardrail_min_rate 1000 grace=300ms;
+        guardrail_min_rate 1000 grace=1s;
         proxy_pass http://%%BACKEND%%;
     }
 
     location /total {
         guardrail_min_rate off;
-        guardrail_body_timeout 300ms;
+        guardrail_body_timeout 1s;
         proxy_pass http://%%BACKEND%%;
     }
 
@@ -37,24 +37,24 @@ HTTP
         guardrail_buffering off;
         proxy_request_buffering off;
         proxy_http_version 1.1;
-        guardrail_min_rate 1000 grace=300ms;
+        guardrail_min_rate 1000 grace=1s;
         proxy_pass http://%%BACKEND%%;
     }
 
     location /handler {
         guardrail_buffering off;
-        guardrail_min_rate 1000 grace=300ms;
+        guardrail_min_rate 1000 grace=1s;
         proxy_pass http://%%BACKEND%%;
     }
 
     location /dry {
         guardrail dry_run;
-        guardrail_min_rate 1000 grace=300ms;
+        guardrail_min_rate 1000 grace=1s;
         proxy_pass http://%%BACKEND%%;
     }
 
     location /page {
-        guardrail_min_rate 1000 grace=300ms;
+        guardrail_min_rate 1000 grace=1s;
         error_page 408 = @page;
         proxy_pass http://%%BACKEND%%;
     }
@@ -83,7 +83,7 @@ sub unfinished {
 each_framing {
     my ($f) = @_;
 
-    for (['/rate', 'min_rate', 1000], ['/total', 'body_timeout', 300],
+    for (['/rate', 'min_rate', 1000], ['/total', 'body_timeout', 1000],
          ['/handler', 'min_rate', 1000])
     {
         my ($uri, $reason, $limit) = @$_;
@@ -133,7 +133,7 @@ each_framing {
     my $c = $f =~ /h2/ ? $t->h2 : undef;
 
     is($t->post('/dry', 'x' x 20, framing => $f, cut => 10,
-                pause => 0.6)->status, 200, 'dry_run');
+                pause => 1.5)->status, 200, 'dry_run');
 };
 
 is(scalar($t->log_lines(qr/guardrail: would reject: min_rate limit 1000/)),

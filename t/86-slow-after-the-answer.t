@@ -19,7 +19,7 @@ my $big = 8 << 20;
 my $early = $t->backend(name => 'EARLY', early => 1, body => 'early');
 my $large = $t->backend(name => 'LARGE', early => 1, body => 'x' x $big);
 my $busy = $t->backend(name => 'BUSY', early => 1, status => 503);
-my $slow = $t->backend(name => 'SLOW', delay => 2, body => 'slow');
+my $slow = $t->backend(name => 'SLOW', delay => 3, body => 'slow');
 
 $t->start(http => <<'HTTP', server => <<'SERVER');
     log_format verdict "$uri $status $guardrail_verdict";
@@ -28,7 +28,7 @@ HTTP
     guardrail on;
     guardrail_buffering off;
     guardrail_min_rate off;
-    guardrail_body_timeout 500ms;
+    guardrail_body_timeout 2s;
     proxy_request_buffering off;
     proxy_http_version 1.1;
 
@@ -74,12 +74,12 @@ $c->request('POST', '/small', 'x' x 100, length => 1000, read => 0);
 my $r = $c->read;
 
 is($r->status, 200, 'small: answered');
-drip($c, 15);
+drip($c, 30);
 $c->close;
 
 $c = $t->h1;
 $c->request('POST', '/large', 'x' x 100, length => 1000, read => 0);
-select undef, undef, undef, 1.5;
+select undef, undef, undef, 3;
 $r = $c->read;
 
 is($r->status, 200, 'large: answered');

@@ -309,6 +309,7 @@ sub leave {
                              ? ('content-length', 200000) : ()]);
 
         $c->data($s, $body);
+        $c->drain;
         $c->read($s, timeout => 0.3);
         $c->rst($s);
         return;

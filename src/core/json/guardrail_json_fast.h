@@ -193,7 +193,8 @@ guardrail_json_fast_begin(guardrail_json_fast_t *f, const guardrail_json_t *s)
 
 /*
  * The last byte before p that is no white space; behind a line that left
- * nothing open there is none.  Those before from were judged before.
+ * nothing open there is none.  Those before from were judged before: where
+ * there is only white space, they may have left a scalar that it has ended.
  */
 
 GUARDRAIL_INLINE guardrail_json_prev_e
@@ -232,7 +233,7 @@ guardrail_json_fast_prev(const guardrail_json_t *s, const uint8_t *from,
         }
     }
 
-    return s->prev;
+    return (s->state == json_between) ? s->prev : json_prev_other;
 }
 
 

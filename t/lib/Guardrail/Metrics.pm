@@ -11,6 +11,8 @@ use warnings;
 use Exporter qw(import);
 use JSON::PP ();
 
+use Guardrail::Util qw(scale);
+
 our @EXPORT = qw(location metrics status wait_status);
 
 my $label = qr/[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\["\\n])*"/;
@@ -44,7 +46,7 @@ sub location {
 
 sub wait_status {
     my ($t, $code) = @_;
-    my $end = time + 10;
+    my $end = time + 10 * scale;
 
     while (1) {
         local $_ = status($t);

@@ -11,11 +11,17 @@ use warnings;
 
 use Exporter qw(import);
 use Test::More;
+use Time::HiRes qw(time);
 
 use Guardrail::Util qw(root wait_until);
 
-our @EXPORT = qw(build_points load_test_module zone_views zone zone_is
-                 zone_is_quiet);
+our @EXPORT = qw(build_points load_test_module served_in_order serve_turn
+                 zone_views zone zone_is zone_is_quiet);
+
+# seconds in which a worker has to take its turn: GUARDRAIL_LEVEL_GRANT
+
+my $turn = 0.5;
+my ($freed, $late);
 
 
 # a line for the configuration's main part; builds the module if it must
@@ -97,6 +103,40 @@ sub zone_is_quiet {
                          holds => 0, leased_memory => 0, waiting => 0,
                          granted => 0 },
             $label || "nothing is in use in $name", $seconds);
+}
+
+
+# Waits until a peer that holds requests has so many, and answers: the place
+# goes to the one that waits next.
+
+sub serve_turn {
+    my ($peer, $n) = @_;
+
+    $peer->wait_requests($n);
+    $late = 1 if defined $freed && time - $freed >= $turn;
+    $freed = time;
+    $peer->release;
+}
+
+
+# Tests that the peer got what stands behind the "?" of its URIs in this order.
+# Where a turn was over before a request came, as on a machine that stood
+# still, it was another's by right: then all must have come, in any order.
+
+sub served_in_order {
+    my ($peer, $want, $label) = @_;
+    my @got = map { $_->{uri} =~ s/.*\?//r } $peer->requests;
+    my @want = split / /, $want;
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+    if ($late) {
+        diag("a turn was not taken in time: @got");
+        @$_ = sort @$_ for \@got, \@want;
+    }
+
+    is("@got", "@want", $label);
+    ($freed, $late) = ();
 }
 
 
