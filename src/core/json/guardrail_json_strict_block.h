@@ -364,7 +364,13 @@ guardrail_json_strict_block(guardrail_json_strict_fast_t *f,
     backslash = JSON_EQ(vec, '\\');
     high = JSON_HIGH(vec);
 
-    memset(&n, 0, sizeof(guardrail_json_strict_fast_t));
+    n.escaped = 0;
+    n.hex = 0;
+    n.tail = 0;
+    n.last = 0;
+    n.literal = 0;
+    n.behind = 0;
+    n.word = NULL;
 
     bad = 0;
 
@@ -427,6 +433,16 @@ guardrail_json_strict_block(guardrail_json_strict_fast_t *f,
         bad |= behind & m.scalar;
         bad |= guardrail_json_strict_numbers(f, &n, vec, m.scalar & ~literal,
                                              m.scalars & ~literal, m.digits);
+
+    } else {
+        n.minus = 0;
+        n.zero = 0;
+        n.digit = 0;
+        n.point = 0;
+        n.frac = 0;
+        n.exp = 0;
+        n.sign = 0;
+        n.power = 0;
     }
 
     if (bad || !guardrail_json_strict_brackets(&n, v, &m)) {
