@@ -50,6 +50,7 @@ static void test_marks(void);
 static void test_splits(void);
 static void test_limits(void);
 static void test_large(void);
+static void test_deep(void);
 static int same(const guardrail_json_limits_t *limits, const uint8_t *p,
     size_t len, size_t cut, size_t piece);
 static void run(unsigned which, const guardrail_json_limits_t *limits,
@@ -119,6 +120,7 @@ main(void)
     test_splits();
     test_limits();
     test_large();
+    test_deep();
 
     return tap_done();
 }
@@ -242,6 +244,49 @@ test_large(void)
 
         tap_ok(pass, "%s", large[i].name);
     }
+}
+
+
+/* deeper than the model follows, which is possible where it has no limit */
+
+static void
+test_deep(void)
+{
+    int                      pass;
+    size_t                   len, depth;
+    unsigned                 i;
+    guardrail_json_limits_t  limits;
+
+    pass = 1;
+
+    for (depth = 900; depth < 1400; depth += 31) {
+        len = 0;
+
+        for (i = 0; i < depth; i++) {
+            memcpy(body + len, (i % 3) ? "{\"key\":" : "[1,\"\",", 7);
+            len += 7;
+        }
+
+        body[len++] = '1';
+
+        while (i-- > 0) {
+            body[len++] = (i % 3) ? '}' : ']';
+
+            if (i % 5 == 0) {
+                memcpy(body + len, ",\"key\":[2]", 10);
+                len += (i && (i - 1) % 3) ? 10 : 0;
+            }
+        }
+
+        set_limits(&limits, (depth & 1) ? GUARDRAIL_JSON_LINES
+                                        : GUARDRAIL_JSON_TEXT);
+        limits.depth = NL;
+
+        pass &= same(&limits, body, len, 0, len);
+        pass &= same(&limits, body, len, len / 2, 100);
+    }
+
+    tap_ok(pass, "deeper than the model follows");
 }
 
 

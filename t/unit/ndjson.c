@@ -1275,7 +1275,7 @@ test_seams(void)
 {
     int                        pass;
     size_t                     at, len, first, gap, second;
-    uint8_t                    body[832];
+    uint8_t                    body[896];
     unsigned                   i, k, n, fill;
     result_t                   r;
     guardrail_ndjson_limits_t  limits;

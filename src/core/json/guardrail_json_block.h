@@ -175,6 +175,13 @@ guardrail_json_classify(guardrail_json_fast_t *f, const guardrail_json_t *s,
     }
 
     if (memory) {
+
+        /* what is deeper the model does not follow: it is told bytewise */
+
+        if (f->level > GUARDRAIL_JSON_MEMORY_DEPTH - 64) {
+            return 0;
+        }
+
         m->high = JSON_HIGH(v);
         m->odd = (backslash | m->high) & string;
         m->digits = JSON_DIGITS(v);
