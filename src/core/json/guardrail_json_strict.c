@@ -350,7 +350,7 @@ guardrail_json_strict_record(guardrail_json_strict_t *v)
     done = (v->state == jst_start) || guardrail_json_strict_finish(v);
 
     v->state = jst_start;
-    v->open = 1;
+    v->open = (v->mode == GUARDRAIL_JSON_SEQ);
 
     return done;
 }

@@ -33,7 +33,6 @@ typedef struct {
     uint64_t  record;                   /* the end of one */
     uint64_t  scalar;
     uint64_t  scalars;                  /* their first bytes */
-    uint64_t  digits;
     uint64_t  tokens;
 
     /* in front of each token: */
@@ -346,14 +345,80 @@ guardrail_json_strict_grammar(const guardrail_json_strict_fast_t *f,
 }
 
 
+/* finds what is between strings */
+
+JSON_INLINE void
+guardrail_json_strict_classify(const guardrail_json_strict_fast_t *f,
+    const guardrail_json_strict_t *v, JSON_VEC vec, uint64_t quote,
+    guardrail_json_strict_masks_t *m)
+{
+    uint64_t  outside, white;
+
+    m->string = JSON_PREFIX(quote) ^ f->string;
+
+    outside = ~(m->string | quote);
+    white = JSON_WHITE(vec) & outside;
+
+    m->starts = quote & m->string;
+    m->braces = JSON_EQ(vec, '{') & outside;
+    m->opens = JSON_BRACE(vec, '{') & outside;
+    m->closes = JSON_BRACE(vec, '}') & outside;
+    m->objects = m->braces | (JSON_EQ(vec, '}') & outside);
+    m->comma = JSON_EQ(vec, ',') & outside;
+    m->colon = JSON_EQ(vec, ':') & outside;
+
+    m->record = 0;
+
+    if (v->mode >= GUARDRAIL_JSON_LINES) {
+        m->record = JSON_EQ(vec, '\n') & outside;
+
+    } else if (v->mode == GUARDRAIL_JSON_SEQ) {
+        m->record = JSON_EQ(vec, 0x1e) & outside;
+    }
+
+    m->tokens = m->starts | m->opens | m->closes | m->comma | m->colon
+                | m->record;
+
+    m->scalar = outside & ~(m->tokens | white);
+    m->scalars = m->scalar & ~(m->scalar << 1 | f->scalar);
+    m->tokens |= m->scalars;
+}
+
+
+/* scalars: numbers and words.  Returns 0 if one is not valid. */
+
+JSON_INLINE unsigned
+guardrail_json_strict_scalars(const guardrail_json_strict_fast_t *f,
+    guardrail_json_strict_fast_t *n, JSON_VEC vec,
+    const guardrail_json_strict_masks_t *m, const uint8_t *p, size_t len)
+{
+    uint64_t  digits, words, literal, behind;
+
+    digits = JSON_DIGITS(vec);
+    words = m->scalars & ~(digits | JSON_EQ(vec, '-'));
+    literal = f->literal;
+    behind = f->behind;
+
+    if (words
+        && !guardrail_json_strict_literals(n, p, len, words, &literal,
+                                           &behind))
+    {
+        return 0;
+    }
+
+    return !(behind & m->scalar)
+           && !guardrail_json_strict_numbers(f, n, vec, m->scalar & ~literal,
+                                             m->scalars & ~literal, digits);
+}
+
+
 /* Judges the block at p, or, if it cannot tell, returns 0. */
 
 JSON_INLINE unsigned
 guardrail_json_strict_block(guardrail_json_strict_fast_t *f,
     const guardrail_json_strict_t *v, const uint8_t *p, size_t len)
 {
-    uint64_t                       bad, quote, backslash, high, escaped, white;
-    uint64_t                       outside, words, literal, behind;
+    uint64_t                       bad, quote, backslash, high, escaped;
     JSON_VEC                       vec;
     guardrail_json_strict_fast_t   n;
     guardrail_json_strict_masks_t  m;
@@ -364,10 +429,20 @@ guardrail_json_strict_block(guardrail_json_strict_fast_t *f,
     backslash = JSON_EQ(vec, '\\');
     high = JSON_HIGH(vec);
 
+    /* one by one: to clear all that is there takes as long as a block */
+
     n.escaped = 0;
     n.hex = 0;
     n.tail = 0;
     n.last = 0;
+    n.minus = 0;
+    n.zero = 0;
+    n.digit = 0;
+    n.point = 0;
+    n.frac = 0;
+    n.exp = 0;
+    n.sign = 0;
+    n.power = 0;
     n.literal = 0;
     n.behind = 0;
     n.word = NULL;
@@ -383,75 +458,32 @@ guardrail_json_strict_block(guardrail_json_strict_fast_t *f,
         quote &= ~escaped;
     }
 
-    m.string = JSON_PREFIX(quote) ^ f->string;
+    guardrail_json_strict_classify(f, v, vec, quote, &m);
+
     bad |= m.string & JSON_RANGE(vec, 0x00, 0x1f);
+
+    if (bad) {
+        return 0;
+    }
 
     n.level = f->level;
     n.bits = f->bits;
     n.string = (uint64_t) 0 - (m.string >> 63);
-
-    outside = ~(m.string | quote);
-    white = JSON_WHITE(vec) & outside;
-
-    m.starts = quote & m.string;
-    m.braces = JSON_EQ(vec, '{') & outside;
-    m.opens = JSON_BRACE(vec, '{') & outside;
-    m.closes = JSON_BRACE(vec, '}') & outside;
-    m.objects = m.braces | (JSON_EQ(vec, '}') & outside);
-    m.comma = JSON_EQ(vec, ',') & outside;
-    m.colon = JSON_EQ(vec, ':') & outside;
-
-    m.record = 0;
-
-    if (v->mode >= GUARDRAIL_JSON_LINES) {
-        m.record = JSON_EQ(vec, '\n') & outside;
-
-    } else if (v->mode == GUARDRAIL_JSON_SEQ) {
-        m.record = JSON_EQ(vec, 0x1e) & outside;
-    }
-
-    m.tokens = m.starts | m.opens | m.closes | m.comma | m.colon | m.record;
-    m.scalar = outside & ~(m.tokens | white);
-    m.scalars = m.scalar & ~(m.scalar << 1 | f->scalar);
-    m.tokens |= m.scalars;
-
     n.scalar = m.scalar >> 63;
 
-    if (m.scalar | f->scalar) {
-        m.digits = JSON_DIGITS(vec);
-        words = m.scalars & ~(m.digits | JSON_EQ(vec, '-'));
-        literal = f->literal;
-        behind = f->behind;
-
-        if (words
-            && !guardrail_json_strict_literals(&n, p, len, words, &literal,
-                                               &behind))
-        {
-            return 0;
-        }
-
-        bad |= behind & m.scalar;
-        bad |= guardrail_json_strict_numbers(f, &n, vec, m.scalar & ~literal,
-                                             m.scalars & ~literal, m.digits);
-
-    } else {
-        n.minus = 0;
-        n.zero = 0;
-        n.digit = 0;
-        n.point = 0;
-        n.frac = 0;
-        n.exp = 0;
-        n.sign = 0;
-        n.power = 0;
-    }
-
-    if (bad || !guardrail_json_strict_brackets(&n, v, &m)) {
+    if ((m.scalar | f->scalar)
+        && !guardrail_json_strict_scalars(f, &n, vec, &m, p, len))
+    {
         return 0;
     }
 
-    if (guardrail_json_strict_grammar(f, &n, &m)) {
+    if (!guardrail_json_strict_brackets(&n, v, &m)
+        || guardrail_json_strict_grammar(f, &n, &m))
+    {
         return 0;
     }
+
+    /* in a sequence white space must follow: it is looked at bytewise */
 
     if (v->mode == GUARDRAIL_JSON_SEQ && (m.scalars & m.outer)) {
         return 0;

@@ -173,6 +173,21 @@ guardrail_json_strict_begin(guardrail_json_strict_fast_t *f,
 }
 
 
+/* of a mask of so many ones */
+
+GUARDRAIL_INLINE uint8_t
+guardrail_json_strict_count(uint64_t m)
+{
+    uint8_t  n;
+
+    for (n = 0; m; n++) {
+        m >>= 1;
+    }
+
+    return n;
+}
+
+
 /* within a string, or a scalar */
 
 GUARDRAIL_INLINE guardrail_json_strict_e
@@ -212,11 +227,11 @@ guardrail_json_strict_end(const guardrail_json_strict_fast_t *f,
     switch (v->state) {
 
     case jst_hex:
-        v->next = (uint8_t) __builtin_popcountll(f->hex);
+        v->next = guardrail_json_strict_count(f->hex);
         break;
 
     case jst_utf8:
-        v->more = (uint8_t) __builtin_popcountll(f->tail);
+        v->more = guardrail_json_strict_count(f->tail);
         v->low = (f->last == 0xe0) ? 0xa0 : (f->last == 0xf0) ? 0x90 : 0x80;
         v->high = (f->last == 0xed) ? 0x9f : (f->last == 0xf4) ? 0x8f : 0xbf;
         break;
