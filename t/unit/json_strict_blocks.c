@@ -73,6 +73,8 @@ static const char  *const  pieces[] = {
     "\"\\\\u12\"", "\"\\u0000\\u0000\"", "\\", "\\\"", "\"\n\"", "\"\t\"",
     "\"\x01\"", "\"\x1f\"", "\"\x1e\"", "\"\x7f\"", "\"{}[],:\"", "\"'\"",
     "'a'", "/**/", "//", "#", "\x0b", "\x0c", "\x1e", "\x1f", "\x7f", "\n",
+    "1\x1e", "true\x1e", "1\x1e[2]", "\"\"\x1e", "1 \x1e",
+
     "\r", "\t", " \n ", "\n1", "1\n", "{\n}", "[1,\n2]", "\n\n",
 
     "\"\xc2\x80\"", "\"\xdf\xbf\"", "\"\xc1\xbf\"", "\"\xc0\x80\"",
@@ -397,6 +399,10 @@ run(const guardrail_json_ops_t *ops, guardrail_json_mode_e mode,
     if (guardrail_json_stack(&limits) > sizeof(stack)) {
         abort();
     }
+
+    /* nothing of the run before */
+
+    memset(stack, 0x55, sizeof(stack));
 
     guardrail_json_init(&r->s, ops, &limits, stack);
 
