@@ -14,6 +14,7 @@
 
 #include "bytes.h"
 #include "json/guardrail_json.h"
+#include "json_ops.h"
 #include "tap.h"
 
 
@@ -108,13 +109,7 @@ static const large_t  large[] = {
 int
 main(void)
 {
-    unsigned  k;
-
-    static const char  *names[] = { "scalar", "sse2", "avx2", "neon" };
-
-    for (k = 0; k < 4; k++) {
-        all[k] = guardrail_json_by_name(names[k]);
-    }
+    json_ops(all);
 
     test_marks();
     test_splits();

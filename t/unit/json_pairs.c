@@ -14,6 +14,7 @@
 
 #include "bytes.h"
 #include "json/guardrail_json.h"
+#include "json_ops.h"
 #include "tap.h"
 
 
@@ -59,13 +60,7 @@ static const guardrail_json_ops_t  *all[4];
 int
 main(void)
 {
-    unsigned  k;
-
-    static const char  *names[] = { "scalar", "sse2", "avx2", "neon" };
-
-    for (k = 0; k < 4; k++) {
-        all[k] = guardrail_json_by_name(names[k]);
-    }
+    json_ops(all);
 
     test_random();
     test_members();

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "bytes.h"
+#include "json_ops.h"
 #include "json_model.h"
 #include "tap.h"
 
@@ -124,13 +125,7 @@ static const guardrail_json_ops_t  *all[4];
 int
 main(void)
 {
-    unsigned  k;
-
-    static const char  *names[] = { "scalar", "sse2", "avx2", "neon" };
-
-    for (k = 0; k < 4; k++) {
-        all[k] = guardrail_json_by_name(names[k]);
-    }
+    json_ops(all);
 
     test_blank_piece();
     test_pairs();

@@ -11,6 +11,7 @@
 #include <inttypes.h>
 
 #include "json/guardrail_json.h"
+#include "json_ops.h"
 #include "json_text.h"
 #include "tap.h"
 
@@ -113,13 +114,7 @@ static const struct {
 int
 main(void)
 {
-    unsigned  k;
-
-    static const char  *names[] = { "scalar", "sse2", "avx2", "neon" };
-
-    for (k = 0; k < 4; k++) {
-        all[k] = guardrail_json_by_name(names[k]);
-    }
+    json_ops(all);
 
     test_places(GUARDRAIL_JSON_TEXT, "a text");
     test_places(GUARDRAIL_JSON_SEQ, "a sequence");
